@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Generation, Health, HealthStatus, Incarnation, Metrics, ResourceId, ResourceSpec, Revision,
-    Sequence, WallTime, slots::Ledger,
+    Sequence, ShardTime, WallTime, slots::Ledger,
 };
 
 /// Labels by key, as in Kubernetes.
@@ -119,7 +119,7 @@ impl fmt::Display for Owner {
 }
 
 /// All that a shard knows of one resource.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Resource {
     /// The declaration in force.
     pub spec: Arc<ResourceSpec>,
@@ -151,6 +151,10 @@ pub struct ResourceState {
     pub metrics: Metrics,
     /// When the last accepted observation was made; the declaration until there is one.
     pub last_updated: WallTime,
+    /// When something was last heard, in shard time: staleness counts from here.
+    pub heard: ShardTime,
+    /// The `observed_at` of the last accepted push, which the next one must exceed (SEMANTICS 20).
+    pub pushed_at: Option<WallTime>,
     /// Since when the shown health holds.
     pub health_since: WallTime,
     /// How many events of this incarnation were published.

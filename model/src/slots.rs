@@ -103,6 +103,17 @@ impl Ledger {
         gap: Miss,
         now: ShardTime,
     ) -> Result<Vec<Run>, Refused> {
+        self.check(epoch, slot, now)?;
+        let mut closed = self.end_before(slot, gap);
+        closed.extend(self.append(slot, slot + 1, ended));
+        Ok(closed)
+    }
+
+    /// Whether `slot` may end now.
+    ///
+    /// # Errors
+    /// It has ended, belongs to a former epoch, or is not due.
+    pub fn check(&self, epoch: u32, slot: u64, now: ShardTime) -> Result<(), Refused> {
         if epoch != self.epoch.number {
             return Err(Refused::FormerEpoch(epoch));
         }
@@ -112,9 +123,7 @@ impl Ledger {
         if self.epoch.due(slot) > now {
             return Err(Refused::Early(slot));
         }
-        let mut closed = self.end_before(slot, gap);
-        closed.extend(self.append(slot, slot + 1, ended));
-        Ok(closed)
+        Ok(())
     }
 
     /// Ends every open slot before `slot` as missed for `gap`.

@@ -1,1 +1,48 @@
-//! x
+//! Sharded replicated state: openraft for consensus, RocksDB for the record.
+//!
+//! Group 0, `meta`, holds the cluster's own documents; groups 1..=N hold the shards of the
+//! resources. A proposal becomes a log entry, one fsync for all groups makes it durable, and
+//! [`apply`](mod@crate) turns it into rows, events and index entries in one atomic batch.
+//!
+//! Invariants:
+//! - nothing is acknowledged before it is durable on a majority;
+//! - apply has no clock, no randomness, no I/O of its own and no hash order;
+//! - a stored record whose checksum fails is reported with its key and never served;
+//! - openraft's and RocksDB's types do not leave this crate.
+
+mod apply;
+mod batcher;
+mod clock;
+mod command;
+mod config;
+mod disk;
+mod error;
+mod group;
+mod identity;
+mod machine;
+mod maintain;
+mod network;
+mod node;
+mod query;
+mod state;
+mod store;
+mod types;
+
+pub use batcher::Answer;
+pub use clock::{Clock, SystemClock};
+pub use command::{
+    Command, DeclareOutcome, Envelope, Precondition, Push, Refusal, Registration, Removal, Reply,
+    Report, ReportBody, ReportReply, SinkAdvance,
+};
+pub use config::ConfigOutcome;
+pub use disk::{Batch, Disk, Fatal, MemoryDisk, RocksDisk, Space, View, Visit, Write};
+pub use error::{OpenError, ProposeError, ReadError};
+pub use group::{Leadership, Role};
+pub use maintain::MaintenanceOutcome;
+pub use node::{Options, Shards};
+pub use query::{
+    Change, ChangeKind, ChangePage, ConfigStatus, Consistency, CoverageReport, Filter,
+    FilterFields, ListQuery, MaintenanceView, OutboxPage, Page, Read, Row, Served, ShardStatus,
+    SinkStatus,
+};
+pub use state::SinkCursor;

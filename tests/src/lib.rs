@@ -1,1 +1,20 @@
-//! x
+//! A harness that runs the real binary and judges it from outside.
+//!
+//! Invariant: nothing here shares code with what it judges, except the vocabulary of `model`
+//! for making inputs (cursors, times). The event checker is a second, independent one.
+
+pub mod binary;
+pub mod client;
+pub mod config;
+pub mod control;
+pub mod node;
+pub mod oracle;
+pub mod process;
+pub mod targets;
+pub mod wait;
+pub mod watch;
+
+pub use client::{Answer, Client};
+pub use config::Config;
+pub use node::Node;
+pub use wait::eventually;

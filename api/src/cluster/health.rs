@@ -1,0 +1,80 @@
+//! `GET …/clusters/{cluster_id}/health`: a watched cluster as a whole.
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use model::{HealthStatus, rollup::ClusterHealth};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    error::{ApiError, Kind},
+    headers::Stamp,
+    path::NamePath,
+    query::Query,
+    state::ApiState,
+};
+
+/// The health of a watched cluster.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ClusterHealth)]
+pub(crate) struct ClusterHealthView {
+    /// The id that its parts name.
+    cluster_id: String,
+    /// Its name; the id where it has none.
+    cluster_name: String,
+    /// HEALTHY, WARNING, CRITICAL, UNKNOWN or MAINTENANCE.
+    #[schema(value_type = String, examples("HEALTHY"))]
+    overall_health: HealthStatus,
+    /// Its nodes.
+    node_count: u64,
+    /// Nodes that are HEALTHY.
+    healthy_nodes: u64,
+    /// Its pods.
+    pod_count: u64,
+    /// Pods that are HEALTHY.
+    running_pods: u64,
+}
+
+impl From<ClusterHealth> for ClusterHealthView {
+    fn from(health: ClusterHealth) -> Self {
+        Self {
+            cluster_id: health.cluster_id,
+            cluster_name: health.cluster_name,
+            overall_health: health.overall_health,
+            node_count: health.node_count,
+            healthy_nodes: health.healthy_nodes,
+            pod_count: health.pod_count,
+            running_pods: health.running_pods,
+        }
+    }
+}
+
+/// Rolls the parts of a watched cluster up.
+#[utoipa::path(
+    get, path = "/api/v1/infrastructure/clusters/{cluster_id}/health", tag = "resources",
+    operation_id = "getClusterHealth",
+    params(
+        ("cluster_id" = String, Path, description = "The id that the parts name in `cluster_id`", max_length = 200),
+        ("consistency" = Option<String>, Query, description = "`linearizable` (the default) or `stale`"),
+        ("partial" = Option<String>, Query, description = "`allow`: answer with the shards that do"),
+    ),
+    responses((status = 200, description = "The cluster's health", body = ClusterHealthView))
+)]
+pub(crate) async fn get_cluster_health(
+    State(api): State<ApiState>,
+    NamePath(cluster_id): NamePath,
+    mut query: Query,
+) -> Result<Response, ApiError> {
+    let (consistency, partial) = (query.consistency(), query.partial());
+    query.finish()?;
+    let read = api.shards().cluster_health(&cluster_id, consistency, partial).await?;
+    let stamp = Stamp::of(&read);
+    let Some(health) = read.value else {
+        let detail = format!("no resource names the cluster_id {cluster_id:?}");
+        return Err(ApiError::new(Kind::NotFound, detail).with_headers(stamp.headers()));
+    };
+    Ok((stamp, Json(ClusterHealthView::from(health))).into_response())
+}

@@ -1,0 +1,67 @@
+//! `GET …/resources/{id}/events`: a resource's published events, oldest first.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, HeaderValue, header::LINK},
+    response::{IntoResponse, Response},
+};
+use model::{ResourceId, Sequence, event::Event};
+use serde_json::Value;
+
+use crate::{
+    error::ApiError,
+    headers::Stamp,
+    path::ResourcePath,
+    query::{Query, number},
+    resources::{RESOURCES, not_found},
+    state::ApiState,
+};
+
+const DEFAULT: u64 = 100;
+const MAX: u64 = 1_000;
+
+/// Lists the events of a resource's present life, in CloudEvents 1.0 JSON format.
+#[utoipa::path(
+    get, path = "/api/v1/infrastructure/resources/{id}/events", tag = "events",
+    operation_id = "listEvents",
+    params(
+        ("id" = String, Path, description = "The resource's id", max_length = 200,
+            pattern = "^[A-Za-z0-9._:@-]{1,200}$"),
+        ("after" = Option<u64>, Query, description = "Only events with a greater sequence"),
+        ("limit" = Option<u64>, Query, description = "The most events: 100 unless told", minimum = 1, maximum = 1000),
+        ("consistency" = Option<String>, Query, description = "`linearizable` (the default) or `stale`"),
+    ),
+    responses((status = 200, description = "CloudEvents, oldest first", body = Vec<Object>,
+        headers(("Link" = String, description = "The next page, `rel=\"next\"`"))))
+)]
+pub(crate) async fn list_events(
+    State(api): State<ApiState>,
+    ResourcePath(id): ResourcePath,
+    mut query: Query,
+) -> Result<Response, ApiError> {
+    let after = Sequence(query.take("after", number(0, u64::MAX)).unwrap_or(0));
+    let limit = query.take("limit", number(1, MAX)).unwrap_or(DEFAULT);
+    let consistency = query.consistency();
+    query.finish()?;
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    let read = api.shards().events(&id, after, most, consistency).await?;
+    let stamp = Stamp::of(&read);
+    let Some(events) = read.value else {
+        return Err(not_found(&id).with_headers(stamp.headers()));
+    };
+    let cluster = api.shards().cluster();
+    let shown: Vec<Value> = events.iter().map(|event| event.to_cloudevent(cluster)).collect();
+    let full = events.len() >= most;
+    let next = next(&id, events.last().filter(|_| full), limit);
+    Ok((stamp, next, Json(shown)).into_response())
+}
+
+fn next(id: &ResourceId, last: Option<&Event>, limit: u64) -> HeaderMap {
+    let link = last.map(|last| {
+        let after = last.sequence;
+        format!("<{RESOURCES}/{id}/events?after={after}&limit={limit}>; rel=\"next\"")
+    });
+    let value = link.map(|link| HeaderValue::from_str(&link).expect("the link is visible ASCII"));
+    value.map(|value| (LINK, value)).into_iter().collect()
+}

@@ -1,0 +1,11 @@
+//! What surrounds every request: its id, its figures, its limits.
+
+mod accompany;
+mod admit;
+mod deadline;
+mod panics;
+
+pub(crate) use accompany::accompany;
+pub(crate) use admit::admit;
+pub(crate) use deadline::deadline;
+pub(crate) use panics::catch_panics;

@@ -1,0 +1,69 @@
+//! Every route, and the layers around them.
+//!
+//! Invariant: a route is added here by its handler, so that the description of the API and
+//! the API cannot disagree.
+
+use axum::{Extension, Router, middleware};
+use tower_http::compression::CompressionLayer;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    cluster, config, coverage, docs, events, health, layer, maintenance, metrics, resources, sinks,
+    state::ApiState, watch,
+};
+
+/// The whole API over a state: a service for [`crate::serve`] or for tests.
+pub fn router(state: ApiState) -> Router {
+    let routes = timed()
+        .layer(middleware::from_fn_with_state(state.clone(), layer::deadline))
+        .layer(middleware::from_fn_with_state(state.clone(), layer::admit))
+        .merge(unhurried());
+    let (routes, description) = routes.split_for_parts();
+    routes
+        .layer(Extension(docs::document(description)))
+        .layer(middleware::from_fn(layer::catch_panics))
+        .layer(middleware::from_fn_with_state(state.clone(), layer::accompany))
+        .layer(CompressionLayer::new())
+        .with_state(state)
+}
+
+/// Answers that come in bounded time, under the limit of requests in flight.
+fn timed() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::default()
+        .routes(routes!(resources::list_resources))
+        .routes(routes!(
+            resources::get_resource,
+            resources::put_resource,
+            resources::delete_resource
+        ))
+        .routes(routes!(resources::push_observation))
+        .routes(routes!(events::list_events))
+        .routes(routes!(cluster::get_cluster_health))
+        .routes(routes!(resources::get_node_metrics))
+        .routes(routes!(maintenance::list_maintenance))
+        .routes(routes!(
+            maintenance::get_maintenance,
+            maintenance::put_maintenance,
+            maintenance::delete_maintenance
+        ))
+        .routes(routes!(coverage::get_coverage))
+        .routes(routes!(cluster::get_cluster))
+        .routes(routes!(sinks::list_sinks))
+        .routes(routes!(config::get_config))
+        .routes(routes!(metrics::get_metrics))
+        .routes(routes!(docs::openapi))
+        .routes(routes!(docs::page))
+}
+
+/// Streams, which end when their client goes, and what must answer under any load.
+fn unhurried() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::default()
+        .routes(routes!(watch::watch_resources))
+        .routes(routes!(metrics::get_resource_metrics))
+        .routes(routes!(health::livez))
+        .routes(routes!(health::healthy))
+        .routes(routes!(health::readyz))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::startupz))
+        .routes(routes!(health::reload))
+}

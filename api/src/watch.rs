@@ -1,0 +1,123 @@
+//! `GET …/watch`: what changes, as server-sent events (WHATWG HTML section 9.2).
+//!
+//! Invariant: the id of an event is the cursor of everything that was sent up to it, so that
+//! a watch that resumes from any id misses nothing and repeats nothing (SEMANTICS 13).
+
+mod feed;
+mod frame;
+mod outlet;
+mod select;
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::{
+        HeaderMap, HeaderName, HeaderValue,
+        header::{CACHE_CONTROL, CONTENT_TYPE},
+    },
+    response::{IntoResponse, Response},
+};
+use model::cursor::{Cursor, InvalidCursor};
+use raft::{Consistency, Filter, ListQuery, Shards};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::{
+    error::{ApiError, Kind},
+    headers::{LAST_EVENT_ID, Stamp},
+    query::{FilterParams, Query, filter},
+    state::ApiState,
+};
+use feed::{Feed, Start};
+
+const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// Watches resources. Without a cursor: `snapshot` rows, `synced`, then changes.
+///
+/// Events: `snapshot`, `synced`, `declared`, `updated`, `transition`, `removed` (also of a row
+/// that leaves the filters), `bookmark`, and `overflow` for a client that is too slow. `id` is
+/// the cursor; `Last-Event-ID` resumes and wins over `cursor`.
+#[utoipa::path(
+    get, path = "/api/v1/infrastructure/watch", tag = "events", operation_id = "watchResources",
+    params(
+        ("cursor" = Option<String>, Query, description = "Where to begin: from a list's `Bellwether-Cursor` or an event's id"),
+        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was received"),
+        FilterParams,
+    ),
+    responses(
+        (status = 200, description = "Server-sent events; `data` is a resource, of a `transition` with `previous_status`",
+            body = String, content_type = "text/event-stream"),
+        (status = 410, description = "The cursor is too old or of another cluster: start without one",
+            body = crate::error::ProblemView, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn watch_resources(
+    State(api): State<ApiState>,
+    headers: HeaderMap,
+    mut query: Query,
+) -> Result<Response, ApiError> {
+    let cursor = query.take("cursor", str::parse::<Cursor>);
+    let filter = filter(&mut query);
+    query.finish()?;
+    let cursor = last_event_id(&headers)?.or(cursor);
+    let permit = admit(&api)?;
+    let start = start(api.shards(), cursor, &filter, api.limits().list_default).await?;
+    Ok(stream(&api, filter, start, permit))
+}
+
+fn last_event_id(headers: &HeaderMap) -> Result<Option<Cursor>, ApiError> {
+    let Some(value) = headers.get(LAST_EVENT_ID).filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let cursor = value.to_str().map_err(|_| InvalidCursor).and_then(str::parse);
+    cursor.map(Some).map_err(|e| ApiError::invalid_at("Last-Event-ID", e.to_string()))
+}
+
+fn admit(api: &ApiState) -> Result<OwnedSemaphorePermit, ApiError> {
+    if api.shutdown().is_cancelled() {
+        return Err(ApiError::new(Kind::Unavailable, "the node is stopping; ask another"));
+    }
+    api.watches().clone().try_acquire_owned().map_err(|_| {
+        let most = api.limits().watches;
+        ApiError::new(
+            Kind::TooMany,
+            format!("{most} watches are open; close one, or ask another node"),
+        )
+    })
+}
+
+/// Finds out where the watch begins, while an error can still be a status.
+async fn start(
+    shards: &Shards,
+    cursor: Option<Cursor>,
+    filter: &Filter,
+    limit: usize,
+) -> Result<Start, ApiError> {
+    if let Some(cursor) = cursor {
+        shards.check_cursor(&cursor)?;
+        return Ok(Start::Resume(cursor));
+    }
+    // Taken before the rows: what changes while they are read is told again, never missed.
+    let cursor = shards.cursor();
+    let question = ListQuery {
+        filter: filter.clone(),
+        after: None,
+        limit,
+        consistency: Consistency::Stale,
+        partial: false,
+    };
+    let first = shards.list(&question).await?;
+    Ok(Start::Snapshot { cursor, question, first: first.value })
+}
+
+fn stream(api: &ApiState, filter: Filter, start: Start, permit: OwnedSemaphorePermit) -> Response {
+    let (outlet, frames) = outlet::outlet(api.limits().watch_patience, permit);
+    let feed = Feed::new(api.shards().clone(), filter, outlet, start.cursor().clone());
+    tokio::spawn(feed.run(start, api.limits().heartbeat, api.shutdown().clone()));
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (UNBUFFERED, HeaderValue::from_static("no")),
+    ];
+    let stamp = Stamp::own(api.own_revision());
+    (stamp, headers, Body::from_stream(frames)).into_response()
+}

@@ -1,0 +1,400 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use model::{HealthStatus, Millis, ResourceId, WallTime, selector::Selector};
+use reqwest::Url;
+
+use crate::config::Origins;
+
+/// Watches infrastructure and tells what happens to it, in order and without gaps.
+#[derive(Debug, Parser)]
+#[command(
+    name = "bellwether",
+    version,
+    propagate_version = false,
+    disable_version_flag = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Examples:\n  \
+        bellwether run                        watch this host, without any configuration\n  \
+        bellwether get                        what is watched, and how it is\n  \
+        bellwether get endpoint -w            the endpoints, and every change of them\n  \
+        bellwether describe host:n1           all that is known of one resource\n  \
+        bellwether coverage --since 1h        how much of the schedule was kept\n\n\
+        Exit: 0 done, 1 the thing failed, 2 usage, 3 the node cannot be reached."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags of every command.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Common {
+    /// The node to ask
+    #[arg(long, global = true, env = "BELLWETHER_SERVER", value_name = "URL",
+        default_value = "http://127.0.0.1:7420", value_parser = server)]
+    pub(crate) server: Url,
+    /// How to print results
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+    /// Print without colour, also on a terminal (NO_COLOR does the same)
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Table,
+    /// What the node sent, indented
+    Json,
+    /// The same as YAML
+    Yaml,
+    /// Names or ids only
+    Name,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a node
+    Run(RunArgs),
+    /// Check a file without running anything
+    #[command(subcommand)]
+    Check(CheckCommand),
+    /// List resources and their health
+    Get(GetArgs),
+    /// Show all that is known of one resource, with its last events and its coverage
+    #[command(after_help = "Example:\n  bellwether describe endpoint:shop")]
+    Describe {
+        /// The resource
+        #[arg(value_name = "ID")]
+        id: ResourceId,
+    },
+    /// Read, follow and verify events
+    #[command(subcommand)]
+    Events(EventsCommand),
+    /// How much of the schedule was kept, and what became of the rest
+    Coverage(CoverageArgs),
+    /// Announce work on resources, so that nobody is paged for it
+    #[command(subcommand)]
+    Maintenance(MaintenanceCommand),
+    /// Look at the configuration that the node runs by
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Where events go, and how far they got
+    #[command(after_help = "Example:\n  bellwether sinks")]
+    Sinks,
+    /// Print completions for a shell
+    #[command(after_help = "Example:\n  bellwether completion bash > /etc/bash_completion.d/bellwether")]
+    Completion {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the version
+    #[command(after_help = "Example:\n  bellwether version -o json")]
+    Version,
+}
+
+/// `bellwether run`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  \
+    bellwether run                                 the embedded quick start\n  \
+    bellwether run --config bellwether.yaml        a file of your own, and conf.d/*.yaml beside it\n  \
+    BELLWETHER_NODE__NAME=n2 bellwether run --config bellwether.yaml --data-dir /var/lib/n2")]
+pub(crate) struct RunArgs {
+    /// The configuration; without it the node watches this host and itself
+    #[arg(short, long, env = "BELLWETHER_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Listen beyond this machine without TLS and auth
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// Listen here for HTTP, whatever the configuration says
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen_http: Option<String>,
+    /// Keep state here, whatever the configuration says
+    #[arg(long, value_name = "DIRECTORY")]
+    pub(crate) data_dir: Option<String>,
+    /// Start although the log ends before what was once synced; what is missing stays lost
+    #[arg(long)]
+    pub(crate) accept_data_loss: bool,
+}
+
+impl RunArgs {
+    /// Where the configuration comes from, the environment of this process included.
+    pub(crate) fn origins(&self) -> Origins {
+        Origins {
+            file: self.config.clone(),
+            environment: std::env::vars_os().collect(),
+            listen_http: self.listen_http.clone(),
+            data_dir: self.data_dir.clone(),
+        }
+    }
+}
+
+/// `bellwether check`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CheckCommand {
+    /// Print every problem of a configuration with file, line and key
+    #[command(after_help = "Examples:\n  \
+        bellwether check config bellwether.yaml\n  \
+        bellwether check config bellwether.yaml -o json    for programs\n  \
+        bellwether check config --schema                   a JSON Schema for editors")]
+    Config {
+        /// The configuration; conf.d/*.yaml beside it and the environment count, too
+        #[arg(value_name = "FILE", required_unless_present = "schema")]
+        file: Option<PathBuf>,
+        /// Print the JSON Schema of configurations
+        #[arg(long, conflicts_with = "file")]
+        schema: bool,
+    },
+}
+
+/// `bellwether get`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  \
+    bellwether get                                all resources\n  \
+    bellwether get endpoint -l team=shop          of one type, with a label\n  \
+    bellwether get host:n1 -o json                one resource, as the node sent it\n  \
+    bellwether get --status critical -w           what is down, and every change of it\n  \
+    bellwether get -l team=shop --exit-status     exit 1 unless all of them are HEALTHY")]
+pub(crate) struct GetArgs {
+    /// A resource type such as ENDPOINT, or a resource's id; everything where absent
+    #[arg(value_name = "TYPE|ID")]
+    pub(crate) what: Option<String>,
+    /// Only resources with these labels, such as `team=shop,tier in (web,api),!test`
+    #[arg(short = 'l', long, value_name = "SELECTOR", value_parser = selector)]
+    pub(crate) selector: Option<String>,
+    /// Only resources of this namespace
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub(crate) namespace: Option<String>,
+    /// Only resources of this health
+    #[arg(long, value_name = "STATUS", ignore_case = true,
+        value_parser = status)]
+    pub(crate) status: Option<HealthStatus>,
+    /// Go on with every change until interrupted
+    #[arg(short, long, conflicts_with = "exit_status")]
+    pub(crate) watch: bool,
+    /// Exit 1 unless every resource shown is HEALTHY
+    #[arg(long)]
+    pub(crate) exit_status: bool,
+}
+
+/// `bellwether events`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum EventsCommand {
+    /// List the events of one resource, oldest first
+    #[command(after_help = "Examples:\n  \
+        bellwether events list host:n1\n  \
+        bellwether events list host:n1 --after 17 -o json")]
+    List {
+        /// The resource
+        #[arg(value_name = "ID")]
+        id: ResourceId,
+        /// Only events after this sequence
+        #[arg(long, value_name = "SEQUENCE", default_value_t = 0)]
+        after: u64,
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = 500,
+            value_parser = clap::value_parser!(u32).range(1..=5_000))]
+        limit: u32,
+    },
+    /// Follow what happens until interrupted; resumes where it was after a disconnect
+    #[command(after_help = "Examples:\n  \
+        bellwether events tail\n  \
+        bellwether events tail -l team=shop -o json | jq .data.reason")]
+    Tail(TailArgs),
+    /// Look for gaps, inversions, repeats and torn lines in files of events
+    #[command(after_help = "Examples:\n  \
+        bellwether events verify                                  the file of the node's own sink\n  \
+        bellwether events verify data/events.jsonl                one file\n  \
+        bellwether events verify n1/events.jsonl* n2/events.jsonl* all nodes, rotated files, too")]
+    Verify {
+        /// Files of JSON lines, in any order; the file sink of the node where absent
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+}
+
+/// `bellwether events tail`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TailArgs {
+    /// Follow; always so, accepted out of habit
+    #[arg(short, long, hide = true)]
+    pub(crate) follow: bool,
+    /// Only resources with these labels
+    #[arg(short = 'l', long, value_name = "SELECTOR", value_parser = selector)]
+    pub(crate) selector: Option<String>,
+    /// Only resources of this namespace
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub(crate) namespace: Option<String>,
+}
+
+/// `bellwether coverage`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  \
+    bellwether coverage --since 1h\n  \
+    bellwether coverage --since 7d endpoint:shop\n\n\
+    Exits 1 where the parts do not add up to what the schedule asked for.")]
+pub(crate) struct CoverageArgs {
+    /// One resource; all of them where absent
+    #[arg(value_name = "ID")]
+    pub(crate) id: Option<ResourceId>,
+    /// How far back
+    #[arg(long, value_name = "DURATION", default_value = "1h")]
+    pub(crate) since: Millis,
+}
+
+/// `bellwether maintenance`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum MaintenanceCommand {
+    /// Announce a window; once this command is done, nobody is paged
+    #[command(after_help = "Examples:\n  \
+        bellwether maintenance add upgrade -l team=shop --for 2h --reason \"database upgrade\"\n  \
+        bellwether maintenance add move host:n1 host:n2 --starts 2027-01-31T22:00:00Z --until 2027-02-01T02:00:00Z")]
+    Add(AddArgs),
+    /// List windows
+    #[command(after_help = "Example:\n  bellwether maintenance list")]
+    List,
+    /// End a window now
+    #[command(after_help = "Example:\n  bellwether maintenance end upgrade")]
+    End {
+        /// The window
+        name: String,
+    },
+}
+
+/// `bellwether maintenance add`.
+#[derive(Debug, Clone, Args)]
+#[command(group(clap::ArgGroup::new("end").required(true)))]
+pub(crate) struct AddArgs {
+    /// A name for the window
+    pub(crate) name: String,
+    /// Resources by id
+    #[arg(value_name = "ID", required_unless_present = "selector")]
+    pub(crate) resources: Vec<ResourceId>,
+    /// Resources by label, those declared later included
+    #[arg(short = 'l', long, value_name = "SELECTOR", value_parser = selector)]
+    pub(crate) selector: Option<String>,
+    /// When it begins; now where absent
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) starts: Option<WallTime>,
+    /// How long it lasts
+    #[arg(long = "for", value_name = "DURATION", group = "end")]
+    pub(crate) lasts: Option<Millis>,
+    /// When it ends
+    #[arg(long, value_name = "TIME", group = "end", value_parser = time)]
+    pub(crate) until: Option<WallTime>,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+}
+
+/// `bellwether config`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// The version in force, over all and in every shard
+    #[command(after_help = "Example:\n  bellwether config status")]
+    Status,
+    /// What a file would change; exits 1 where it would change anything
+    #[command(after_help = "Examples:\n  \
+        bellwether config diff\n  \
+        bellwether config diff new/bellwether.yaml")]
+    Diff {
+        /// The file; the one that the node was started with where absent
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+}
+
+fn server(text: &str) -> Result<Url, String> {
+    let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let url = Url::parse(&full).map_err(|e| format!("is not a URL: {e}"))?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err("expected a URL such as http://127.0.0.1:7420".to_owned());
+    }
+    Ok(url)
+}
+
+/// Checked here, so that a mistake is a usage error; sent as it was typed.
+fn selector(text: &str) -> Result<String, String> {
+    text.parse::<Selector>().map(|_| text.to_owned()).map_err(|e| e.to_string())
+}
+
+fn status(text: &str) -> Result<HealthStatus, String> {
+    text.parse::<HealthStatus>().map_err(|e| e.to_string())
+}
+
+fn time(text: &str) -> Result<WallTime, String> {
+    WallTime::parse_rfc3339(text)
+        .ok_or_else(|| "expected an RFC 3339 time such as 2027-01-31T22:00:00Z".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    fn refused(line: &str) -> String {
+        let error = parse(line).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{line}: {error}");
+        error.to_string()
+    }
+
+    #[test]
+    fn the_command_line_is_sound_and_every_command_shows_an_example() {
+        Cli::command().debug_assert();
+        let mut waiting: Vec<clap::Command> = vec![Cli::command()];
+        while let Some(command) = waiting.pop() {
+            let leaf = command.get_subcommands().next().is_none();
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(!leaf || help.contains("Example"), "{}", command.get_name());
+            waiting.extend(command.get_subcommands().cloned());
+        }
+    }
+
+    #[test]
+    fn flags_of_every_command_stand_anywhere() {
+        let cli = parse("bellwether get endpoint -o json --server localhost:1 -l a=b").unwrap();
+        assert_eq!(cli.common.output, Format::Json);
+        assert_eq!(cli.common.server.as_str(), "http://localhost:1/");
+        let Command::Get(args) = cli.command else { panic!("it is get") };
+        assert_eq!((args.what.as_deref(), args.selector.as_deref()), (Some("endpoint"), Some("a=b")));
+    }
+
+    #[test]
+    fn mistakes_are_usage_errors_that_help() {
+        assert!(refused("bellwether describ x").contains("'describe'"));
+        assert!(refused("bellwether get --statsu x").contains("'--status'"));
+        assert!(refused("bellwether get -l a=(").contains("a selector is written like"));
+        assert!(refused("bellwether get --status red").contains("HEALTHY, WARNING"));
+        assert!(refused("bellwether coverage --since 5").contains("30s"));
+        assert!(refused("bellwether describe a/b").contains("is not allowed in an id"));
+        assert!(refused("bellwether check config").contains("FILE"));
+        assert!(refused("bellwether maintenance add m --for 1h").contains("ID"));
+        assert!(refused("bellwether maintenance add m host:a").contains("--for"));
+        assert!(refused("bellwether get --server ftp://x").contains("http://127.0.0.1:7420"));
+    }
+
+    #[test]
+    fn a_window_names_resources_and_one_end() {
+        let cli = parse("bellwether maintenance add m host:a -l x=y --for 1h").unwrap();
+        let Command::Maintenance(MaintenanceCommand::Add(args)) = cli.command else {
+            panic!("it is maintenance add")
+        };
+        assert_eq!((args.resources.len(), args.lasts), (1, Some(Millis::from_secs(3_600))));
+        refused("bellwether maintenance add m host:a --for 1h --until 2027-01-01T00:00:00Z");
+    }
+}

@@ -1,0 +1,138 @@
+//! Reads all files side by side, by the time of their events.
+
+use std::{collections::BTreeMap, io, path::PathBuf};
+
+use super::{
+    findings::{At, Findings, Report},
+    lives::Lives,
+    reader::{Line, Lines},
+    seen::SeenIds,
+    streams::{Due, Streams},
+    told::{StreamId, Told},
+};
+
+/// A file's index and why it cannot be read.
+type Failure = (usize, io::Error);
+
+/// All files, and what is known so far.
+pub(super) struct Merge {
+    files: Vec<Input>,
+    streams: Streams,
+    lives: Lives,
+    ids: SeenIds,
+    report: Report,
+}
+
+struct Input {
+    lines: Lines,
+    head: Option<Told>,
+}
+
+impl Merge {
+    /// Opens the files. More than one is read twice: where a shard's offsets begin is only
+    /// known once all of them were seen.
+    pub(super) fn new(paths: &[PathBuf]) -> Result<Self, Failure> {
+        let mut firsts = BTreeMap::new();
+        if paths.len() > 1 {
+            for (file, path) in paths.iter().enumerate() {
+                first_offsets(file, path, &mut firsts).map_err(|e| (file, e))?;
+            }
+        }
+        let open = |(file, path): (usize, &PathBuf)| match Lines::open(path) {
+            Ok(lines) => Ok(Input { lines, head: None }),
+            Err(e) => Err((file, e)),
+        };
+        Ok(Self {
+            files: paths.iter().enumerate().map(open).collect::<Result<_, _>>()?,
+            streams: Streams::new(firsts, paths.len()),
+            lives: Lives::default(),
+            ids: SeenIds::default(),
+            report: Report { files: paths.to_vec(), ..Report::default() },
+        })
+    }
+
+    /// Reads everything.
+    pub(super) fn run(mut self) -> Result<Report, Failure> {
+        for file in 0..self.files.len() {
+            self.advance(file)?;
+        }
+        while let Some(file) = self.earliest() {
+            if let Some(told) = self.files[file].head.take() {
+                let due = self.streams.take(told, &mut self.report.findings);
+                self.deliver(due);
+            }
+            self.advance(file)?;
+        }
+        let due = self.streams.finish(&mut self.report.findings);
+        self.deliver(due);
+        self.report.shards = self.streams.len();
+        self.report.repeats = self.streams.repeats();
+        self.report.resources = self.lives.len();
+        self.report.ids_forgotten = self.ids.has_forgotten();
+        Ok(self.report)
+    }
+
+    fn earliest(&self) -> Option<usize> {
+        let heads = self.files.iter().enumerate();
+        heads
+            .filter_map(|(n, input)| Some((input.head.as_ref()?.time, n)))
+            .min()
+            .map(|(_, file)| file)
+    }
+
+    fn advance(&mut self, file: usize) -> Result<(), Failure> {
+        let input = &mut self.files[file];
+        input.head = next_event(file, &mut input.lines, Some(&mut self.report.findings))
+            .map_err(|e| (file, e))?;
+        Ok(())
+    }
+
+    fn deliver(&mut self, due: Vec<Due>) {
+        for Due { told, whole } in due {
+            self.report.events += 1;
+            self.report.saw(told.time);
+            if !self.ids.insert(told.id) {
+                let subject = &told.subject;
+                let detail = || format!("{subject}: its id is that of an earlier event");
+                self.report.findings.report(told.at, detail);
+            }
+            self.lives.take(&told, whole, &mut self.report.findings);
+        }
+    }
+}
+
+/// The next line that is an event; the others are findings.
+fn next_event(
+    file: usize,
+    lines: &mut Lines,
+    mut findings: Option<&mut Findings>,
+) -> io::Result<Option<Told>> {
+    while let Some((number, line)) = lines.next()? {
+        let at = At { file, line: number };
+        let wrong = match line {
+            Line::Whole(text) => match Told::parse(text, at) {
+                Ok(told) => return Ok(Some(told)),
+                Err(wrong) => wrong,
+            },
+            Line::Torn => "the last line is torn: it does not end in a line break".to_owned(),
+            Line::TooLong => "the line is longer than any event".to_owned(),
+        };
+        if let Some(findings) = findings.as_deref_mut() {
+            findings.report(at, || wrong);
+        }
+    }
+    Ok(None)
+}
+
+fn first_offsets(
+    file: usize,
+    path: &PathBuf,
+    firsts: &mut BTreeMap<StreamId, u64>,
+) -> io::Result<()> {
+    let mut lines = Lines::open(path)?;
+    while let Some(told) = next_event(file, &mut lines, None)? {
+        let first = firsts.entry(told.stream).or_insert(told.offset);
+        *first = told.offset.min(*first);
+    }
+    Ok(())
+}

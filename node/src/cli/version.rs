@@ -1,0 +1,21 @@
+//! `bellwether version`.
+
+use serde_json::json;
+
+use super::{
+    error::{CliError, Verdict},
+    output::Output,
+};
+
+/// Prints what this binary is.
+pub(super) fn run(output: &Output) -> Result<Verdict, CliError> {
+    let version = env!("CARGO_PKG_VERSION");
+    let (system, machine) = (std::env::consts::OS, std::env::consts::ARCH);
+    let value = json!({"version": version, "os": system, "arch": machine});
+    output.show(
+        &value,
+        |_| vec![version.to_owned()],
+        |_| format!("bellwether {version} ({system}/{machine})\n"),
+    )?;
+    Ok(Verdict::Good)
+}

@@ -1,0 +1,141 @@
+//! The JSON Schema of the configuration file, for editors and pipelines.
+//!
+//! Invariant: it has exactly the keys that the decoders know; a test compares them.
+
+mod check;
+mod resource;
+#[cfg(test)]
+mod tests;
+
+use serde_json::{Map, Value, json};
+
+use super::resources::MAX_RESOURCES;
+
+/// Durations as `model::Millis` reads them.
+const DURATION: &str = "^([0-9]+(d|h|m|s|ms))+$";
+/// Names of clusters, nodes, regions and zones.
+const NAME: &str = "^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$";
+
+/// The schema, draft 2020-12.
+pub(crate) fn schema() -> Value {
+    let mut schema = object(
+        "The configuration of a Bellwether node and its cluster.",
+        &[],
+        json!({
+            "cluster": cluster(),
+            "node": node(),
+            "listen": listen(),
+            "peers": {"description": "Other nodes; this version runs a cluster of one.",
+                "type": ["array", "null"], "maxItems": 0},
+            "tls": {"description": "Not in this version.", "type": ["object", "null"],
+                "maxProperties": 0},
+            "defaults": resource::defaults(),
+            "sinks": sinks(),
+            "secrets": secrets(),
+            "retention": object("How long things are kept.", &[], json!({
+                "events": duration("Events in the outbox; 7d where absent, 1m to 365d.")})),
+            "resources": {"description": "What is watched.", "type": ["array", "null"],
+                "maxItems": MAX_RESOURCES, "items": resource::resource()},
+        }),
+    );
+    schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    schema["title"] = json!("Bellwether configuration");
+    schema
+}
+
+fn cluster() -> Value {
+    object(
+        "Who the cluster is.",
+        &[],
+        json!({
+            "name": name("The name that its people gave it."),
+            "shards": {"description": "Slices of the resources; fixed once the cluster is founded.",
+                "type": "integer", "minimum": 1, "maximum": 256, "default": 16},
+        }),
+    )
+}
+
+fn node() -> Value {
+    object(
+        "Who and where this node is.",
+        &[],
+        json!({
+            "name": name("Its name; `host` checks name nodes by it."),
+            "region": name("Its region; resources that name none are there, too."),
+            "zone": name("Its zone within the region."),
+            "data_dir": text("Where it keeps its state; a relative path starts at this file.", 1_000),
+        }),
+    )
+}
+
+fn listen() -> Value {
+    object(
+        "Where the node listens, as IP address and port.",
+        &[],
+        json!({
+            "http": text("REST, streams and metrics; 127.0.0.1:7420 where absent.", 60),
+            "grpc": text("gRPC; 127.0.0.1:7421 where absent.", 60),
+            "peer": text("Other nodes; 127.0.0.1:7422 where absent.", 60),
+        }),
+    )
+}
+
+fn sinks() -> Value {
+    let file = object(
+        "A file of JSON lines on this node.",
+        &["path"],
+        json!({
+            "path": text("The file; a relative path starts at this file.", 1_000),
+            "rotate_bytes": {"description": "Beyond so many bytes a new file is begun.",
+                "type": "integer", "minimum": 65_536, "maximum": 1_u64 << 40},
+            "keep": {"description": "Finished files that are kept; all of them where absent.",
+                "type": "integer", "minimum": 1, "maximum": 10_000},
+        }),
+    );
+    let sink = object(
+        "Where events go.",
+        &["file"],
+        json!({"name": text("Its name; `file` where absent.", 63), "file": file}),
+    );
+    json!({"description": "Where events go; a file in the data directory where absent.",
+        "type": ["array", "null"], "maxItems": 16, "items": sink})
+}
+
+fn secrets() -> Value {
+    let secret = object(
+        "One secret.",
+        &["file"],
+        json!({"file": text("The file that holds it; a relative path starts at this file.", 1_000)}),
+    );
+    json!({"description": "Secrets by name.", "type": ["object", "null"], "maxProperties": 1_000,
+        "additionalProperties": secret})
+}
+
+/// An object that has these keys and no others.
+fn object(description: &str, required: &[&str], properties: Value) -> Value {
+    let mut object = Map::new();
+    object.insert("description".into(), json!(description));
+    object.insert("type".into(), json!(if required.is_empty() { json!(["object", "null"]) } else { json!("object") }));
+    object.insert("additionalProperties".into(), json!(false));
+    if !required.is_empty() {
+        object.insert("required".into(), json!(required));
+    }
+    object.insert("properties".into(), properties);
+    Value::Object(object)
+}
+
+fn text(description: &str, longest: usize) -> Value {
+    json!({"description": description, "type": "string", "minLength": 1, "maxLength": longest})
+}
+
+fn name(description: &str) -> Value {
+    json!({"description": description, "type": "string", "pattern": NAME, "maxLength": 63})
+}
+
+fn duration(description: &str) -> Value {
+    json!({"description": description, "type": "string", "pattern": DURATION})
+}
+
+fn count(description: &str, most: u64) -> Value {
+    json!({"description": description, "type": "integer", "minimum": 1, "maximum": most})
+}

@@ -1,0 +1,199 @@
+//! Reads the small sections: who the cluster and the node are, where they listen, how long
+//! events are kept.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+use model::{
+    Millis,
+    decode::{Fields, Problems, duration, integer, text},
+    selector::is_label_value,
+};
+use serde_json::Value;
+
+/// Who the cluster is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cluster {
+    /// The name that its people gave it.
+    pub(crate) name: String,
+    /// How many slices the resources have; read when the cluster is founded, fixed after.
+    pub(crate) shards: u32,
+}
+
+/// Who and where this node is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Node {
+    /// Its name; `host` checks name nodes by it.
+    pub(crate) name: String,
+    /// Its region; resources that name none are there, too.
+    pub(crate) region: Option<String>,
+    /// Its zone within the region.
+    pub(crate) zone: Option<String>,
+    /// Where it keeps its state.
+    pub(crate) data_dir: PathBuf,
+}
+
+/// Where the node listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Listen {
+    /// REST, streams and metrics.
+    pub(crate) http: SocketAddr,
+    /// gRPC.
+    pub(crate) grpc: SocketAddr,
+    /// Other nodes.
+    pub(crate) peer: SocketAddr,
+}
+
+/// How long things are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Retention {
+    /// Events in the outbox (SEMANTICS 9).
+    pub(crate) events: Millis,
+}
+
+/// A listener that would speak to strangers in the clear.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "listen.{key} is {address}, which other machines can reach, and this version has neither TLS nor auth; \
+     listen on 127.0.0.1, or run with --insecure behind a firewall or a proxy of yours"
+)]
+pub(crate) struct ExposedListener {
+    key: &'static str,
+    address: SocketAddr,
+}
+
+const DAY: Millis = Millis::from_secs(86_400);
+
+impl Listen {
+    /// Refuses addresses beyond this machine, unless that was asked for with `--insecure`.
+    ///
+    /// # Errors
+    /// Names the first listener that other machines can reach.
+    pub(crate) fn check_exposure(&self, insecure: bool) -> Result<(), ExposedListener> {
+        let all = [("http", self.http), ("grpc", self.grpc), ("peer", self.peer)];
+        match all.into_iter().find(|(_, address)| !address.ip().is_loopback()) {
+            Some((key, address)) if !insecure => Err(ExposedListener { key, address }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The address at which this machine itself reaches a listener.
+pub(super) fn local_address(listener: SocketAddr) -> SocketAddr {
+    let ip = match listener.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::from([127, 0, 0, 1]),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(std::net::Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listener.port())
+}
+
+pub(super) fn cluster(fields: Option<Fields<'_>>) -> Cluster {
+    let Some(mut fields) = fields else { return Cluster { name: "bellwether".into(), shards: 16 } };
+    let name = fields.optional("name", name).unwrap_or_else(|| "bellwether".to_owned());
+    let shards = fields.optional("shards", integer(1, 256)).unwrap_or(16);
+    fields.finish();
+    Cluster { name, shards: u32::try_from(shards).unwrap_or(16) }
+}
+
+/// `place` says where a relative path starts.
+pub(super) fn node(fields: Option<Fields<'_>>, place: &dyn Fn(&str, &str) -> PathBuf) -> Node {
+    let Some(mut fields) = fields else {
+        let data_dir = place("/node/data_dir", "./data");
+        return Node { name: "n1".to_owned(), region: None, zone: None, data_dir };
+    };
+    let name = fields.optional("name", self::name).unwrap_or_else(|| "n1".to_owned());
+    let region = fields.optional("region", self::name);
+    let zone = fields.optional("zone", self::name);
+    let written = fields.optional("data_dir", text(1_000));
+    let data_dir = place("/node/data_dir", written.as_deref().unwrap_or("./data"));
+    if let Some(file) = first_existing(&data_dir).filter(|path| !path.is_dir()) {
+        fields.problem("data_dir", format!("{} is not a directory", file.display()));
+    }
+    fields.finish();
+    Node { name, region, zone, data_dir }
+}
+
+fn first_existing(path: &Path) -> Option<&Path> {
+    path.ancestors().find(|path| !path.as_os_str().is_empty() && path.exists())
+}
+
+pub(super) fn listen(fields: Option<Fields<'_>>) -> Listen {
+    let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
+    let mut listen = Listen { http: local(7420), grpc: local(7421), peer: local(7422) };
+    let Some(mut fields) = fields else { return listen };
+    listen.http = fields.optional("http", address).unwrap_or(listen.http);
+    listen.grpc = fields.optional("grpc", address).unwrap_or(listen.grpc);
+    listen.peer = fields.optional("peer", address).unwrap_or(listen.peer);
+    let all = [("http", listen.http), ("grpc", listen.grpc), ("peer", listen.peer)];
+    for (n, (key, address)) in all.iter().enumerate() {
+        let same = all[..n].iter().find(|(_, other)| other == address && address.port() != 0);
+        if let Some((other, _)) = same {
+            fields.problem(key, format!("{address} is the address of listen.{other}, too"));
+        }
+    }
+    fields.finish();
+    listen
+}
+
+pub(super) fn retention(fields: Option<Fields<'_>>) -> Retention {
+    let mut retention = Retention { events: DAY.times(7) };
+    if let Some(mut fields) = fields {
+        let range = duration(Millis::from_secs(60), DAY.times(365));
+        retention.events = fields.optional("events", range).unwrap_or(retention.events);
+        fields.finish();
+    }
+    retention
+}
+
+/// Sections whose shape is known but whose function is not in this version.
+pub(super) fn later_sections(root: &mut Fields<'_>, problems: &Problems) {
+    for (pointer, _) in root.list("peers", 100) {
+        problems.report(pointer, "is not in this version: a cluster has one node; leave it empty");
+    }
+    if let Some(mut tls) = root.object("tls") {
+        tls.later(&["ca_file", "cert_file", "key_file"]);
+        tls.finish();
+    }
+    root.later(&["auth", "sources", "alerts", "routes", "receivers"]);
+}
+
+fn name(value: &Value) -> Result<String, String> {
+    value.as_str().filter(|name| !name.is_empty() && is_label_value(name)).map(str::to_owned).ok_or_else(|| {
+        "expected 1 to 63 characters of A-Z a-z 0-9 . _ -, the first and the last a letter or digit; quote numbers".to_owned()
+    })
+}
+
+fn address(value: &Value) -> Result<SocketAddr, String> {
+    let text = value.as_str().unwrap_or_default();
+    let named = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    named.as_deref().unwrap_or(text).parse().map_err(|_| {
+        "expected an IP address and a port, such as 127.0.0.1:7420 or [::1]:7420".to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_are_spoken_to_only_on_request() {
+        let mut listen = listen(None);
+        assert_eq!(listen.check_exposure(false), Ok(()));
+        listen.http = "0.0.0.0:7420".parse().unwrap();
+        let refusal = listen.check_exposure(false).unwrap_err().to_string();
+        assert!(refusal.starts_with("listen.http is 0.0.0.0:7420"), "{refusal}");
+        assert!(refusal.contains("--insecure"), "{refusal}");
+        assert_eq!(listen.check_exposure(true), Ok(()));
+    }
+
+    #[test]
+    fn a_listener_on_every_address_is_reached_on_loopback() {
+        let local = |text: &str| local_address(text.parse().unwrap()).to_string();
+        assert_eq!(local("0.0.0.0:80"), "127.0.0.1:80");
+        assert_eq!(local("[::]:80"), "[::1]:80");
+        assert_eq!(local("10.0.0.1:80"), "10.0.0.1:80");
+    }
+}

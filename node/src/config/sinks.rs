@@ -1,0 +1,117 @@
+//! Reads where events go.
+
+use std::path::PathBuf;
+
+use model::decode::{Fields, Problems, integer, text};
+use serde_json::{Value, json};
+
+use super::place::{Inner, Place, Tree};
+
+/// The most sinks.
+const MAX_SINKS: usize = 16;
+/// The smallest file that is worth rotating.
+const MIN_ROTATE: u64 = 64 * 1024;
+
+/// Where events go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sink {
+    /// Its name, which its cursors are kept by.
+    pub(crate) name: String,
+    /// What it is.
+    pub(crate) kind: SinkKind,
+}
+
+/// The kinds of sink.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SinkKind {
+    /// A file of JSON lines on this node.
+    File(FileSink),
+}
+
+/// A file of JSON lines on this node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FileSink {
+    /// The file.
+    pub(crate) path: PathBuf,
+    /// Beyond so many bytes a new file is begun; never where absent.
+    pub(crate) rotate_bytes: Option<u64>,
+    /// How many finished files are kept; all of them where absent.
+    pub(crate) keep: Option<u32>,
+}
+
+/// Writes out the sink of a configuration that names none: a file in the data directory.
+pub(super) fn put_default(tree: &mut Tree) {
+    let data_dir = tree.place.find("/node/data_dir").spot;
+    let (Value::Object(values), Inner::Map(places)) = (&mut tree.value, &mut tree.place.inner)
+    else {
+        return;
+    };
+    if values.get("sinks").is_some_and(|sinks| !sinks.is_null()) {
+        return;
+    }
+    let written = values.get("node").and_then(|node| node.get("data_dir")).and_then(Value::as_str);
+    let path = format!("{}/events.jsonl", written.unwrap_or("./data"));
+    values.insert("sinks".to_owned(), json!([{"file": {"path": path}}]));
+    // Whatever was said of the data directory holds for the file, too.
+    let within = |key: &str, place| {
+        let inner = Inner::Map([(key.to_owned(), place)].into());
+        Place { spot: data_dir, inner }
+    };
+    let sink = within("file", within("path", Place::leaf(data_dir)));
+    places.insert("sinks".to_owned(), Place { spot: data_dir, inner: Inner::List(vec![sink]) });
+}
+
+/// Reads the list. `place` says where a relative path starts.
+pub(super) fn decode(
+    root: &mut Fields<'_>,
+    place: &dyn Fn(&str, &str) -> PathBuf,
+    problems: &Problems,
+) -> Vec<Sink> {
+    let mut sinks: Vec<Sink> = Vec::new();
+    for (pointer, value) in root.list("sinks", MAX_SINKS) {
+        let Some(sink) = sink(value, &pointer, place, problems) else { continue };
+        if sinks.iter().any(|other| other.name == sink.name) {
+            let detail =
+                format!("a sink named `{}` exists already; give one a `name`", sink.name);
+            problems.report(&pointer, detail);
+        }
+        let SinkKind::File(file) = &sink.kind;
+        if sinks.iter().any(|other| matches!(&other.kind, SinkKind::File(f) if f.path == file.path))
+        {
+            problems.report(format!("{pointer}/file/path"), "another sink writes to this file");
+        }
+        sinks.push(sink);
+    }
+    sinks
+}
+
+fn sink(
+    value: &Value,
+    pointer: &str,
+    place: &dyn Fn(&str, &str) -> PathBuf,
+    problems: &Problems,
+) -> Option<Sink> {
+    let mut fields = Fields::new(value, pointer, problems)?;
+    let name = fields.optional("name", text(63)).unwrap_or_else(|| "file".to_owned());
+    fields.later(&["pulsar", "kafka", "webhook"]);
+    let known_later = ["pulsar", "kafka", "webhook"].iter().any(|key| value.get(*key).is_some());
+    let file = fields.object("file");
+    if file.is_none() && !known_later && value.get("file").is_none_or(Value::is_null) {
+        problems.report(pointer, "`file` is missing; such as `file: { path: ./data/events.jsonl }`");
+    }
+    fields.finish();
+    let mut file = file?;
+    let path = file.required("path", text(1_000));
+    let rotate_bytes = file.optional("rotate_bytes", integer(MIN_ROTATE, 1 << 40));
+    let keep = file.optional("keep", integer(1, 10_000));
+    if keep.is_some() && rotate_bytes.is_none() {
+        file.problem("keep", "counts rotated files; set `rotate_bytes`, too");
+    }
+    let path = place(&file.at("path"), &path.unwrap_or_default());
+    if path.is_dir() {
+        file.problem("path", format!("{} is a directory", path.display()));
+    }
+    file.finish();
+    let keep = keep.and_then(|keep| u32::try_from(keep).ok());
+    Some(Sink { name, kind: SinkKind::File(FileSink { path, rotate_bytes, keep }) })
+}

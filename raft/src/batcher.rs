@@ -1,0 +1,251 @@
+//! One task per group that packs what many callers propose into few log entries.
+//!
+//! There is no timer: while two entries are in flight, what arrives waits for the next one, so
+//! an idle group answers at once and a busy one shares its fsyncs.
+//!
+//! Invariant: a term's first entry is `TermStarted`, alone and committed, before anything else
+//! of that term (SEMANTICS 1).
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{
+    StreamExt,
+    future::{BoxFuture, FutureExt},
+    stream::FuturesUnordered,
+};
+use model::{Millis, NodeId, Revision, ShardId, ShardTime, Term};
+use openraft::{ReadPolicy, errors::ClientWriteError, impls::ProgressResponder};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{sleep, timeout},
+};
+use tracing::{debug, info, warn};
+
+use crate::{
+    clock::Clock,
+    command::{Command, Envelope, Proposal, Reply, Stamp},
+    error::ProposeError,
+    group::{Leadership, Role},
+    machine::Replica,
+    types::{CommittedLeaderId, Raft, TypeConfig},
+};
+
+/// Entries that wait for their fsync while the next one fills.
+const IN_FLIGHT: usize = 2;
+/// The most commands of one entry.
+const MOST: usize = 1_024;
+/// An entry that is not committed by then has an unknown outcome.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// An idle group lets time pass this often.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// The answer to one command.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// What the command answers.
+    pub reply: Reply,
+    /// The log index of its entry.
+    pub revision: Revision,
+    /// The shard.
+    pub shard: ShardId,
+    /// The term of its entry.
+    pub term: Term,
+}
+
+/// A command and who waits for its answer.
+pub(crate) struct Pending {
+    pub(crate) envelope: Envelope,
+    pub(crate) answer: oneshot::Sender<Result<Answer, ProposeError>>,
+}
+
+type Flight = BoxFuture<'static, (Vec<oneshot::Sender<Result<Answer, ProposeError>>>, Landing)>;
+type Landing = Result<(Vec<Reply>, Revision, Term), ProposeError>;
+
+/// See the module.
+pub(crate) struct Batcher {
+    pub(crate) shard: ShardId,
+    pub(crate) node: NodeId,
+    pub(crate) raft: Raft,
+    pub(crate) replica: Arc<Replica>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) inbox: mpsc::Receiver<Pending>,
+    /// The term that this node leads, as consensus says.
+    pub(crate) leading: watch::Receiver<Option<u64>>,
+    /// What the rest of the node is told, once the term is open.
+    pub(crate) role: watch::Sender<Role>,
+}
+
+impl Batcher {
+    /// Runs until the inbox is closed and everything in flight has landed.
+    pub(crate) async fn run(mut self) {
+        let mut flights: FuturesUnordered<Flight> = FuturesUnordered::new();
+        let mut waiting = Vec::with_capacity(MOST);
+        self.follow_leadership().await;
+        loop {
+            let room = flights.len() < IN_FLIGHT;
+            let idle = flights.is_empty() && self.leadership().is_some();
+            let until_due = self.until_due();
+            tokio::select! {
+                biased;
+                Ok(()) = self.leading.changed() => self.follow_leadership().await,
+                Some((callers, landing)) = flights.next(), if !flights.is_empty() => {
+                    deliver(self.shard, callers, landing);
+                }
+                count = self.inbox.recv_many(&mut waiting, MOST), if room => {
+                    if count == 0 {
+                        break;
+                    }
+                    flights.extend(self.launch(std::mem::take(&mut waiting)));
+                }
+                () = sleep(until_due), if idle => {
+                    let tick = vec![Command::Tick.into()];
+                    flights.extend(self.propose(tick, Vec::new()));
+                }
+            }
+        }
+        while let Some((callers, landing)) = flights.next().await {
+            deliver(self.shard, callers, landing);
+        }
+    }
+
+    fn leadership(&self) -> Option<Leadership> {
+        match &*self.role.borrow() {
+            Role::Leader(leadership) => Some(*leadership),
+            Role::Follower { .. } => None,
+        }
+    }
+
+    async fn follow_leadership(&mut self) {
+        let leading = *self.leading.borrow_and_update();
+        let role = match leading {
+            Some(term) => self.open_term(term).await,
+            None => Role::Follower { leader: None },
+        };
+        self.role.send_replace(role);
+    }
+
+    /// Catches up with everything that former leaders committed, then opens the term.
+    async fn open_term(&mut self, term: u64) -> Role {
+        let barrier = self.raft.ensure_linearizable(ReadPolicy::ReadIndex);
+        if let Ok(Err(error)) = timeout(DEADLINE, barrier).await {
+            warn!(shard = %self.shard, term, %error, "lost the shard before it was loaded");
+            return Role::Follower { leader: None };
+        }
+        let base = self.clock.boot_millis();
+        let stamp = self.stamp(true, self.since_previous_command(base), base);
+        let proposal = Proposal { stamp, envelopes: vec![Command::TermStarted.into()] };
+        match write(self.raft.clone(), self.shard, term, proposal).await {
+            Ok(_) => {
+                let began = self.replica.state.read().head.term_began;
+                info!(shard = %self.shard, term, "leads");
+                Role::Leader(Leadership { term: Term(term), began, base })
+            }
+            Err(error) => {
+                warn!(shard = %self.shard, term, %error, "could not open the term");
+                Role::Follower { leader: None }
+            }
+        }
+    }
+
+    /// SEMANTICS 1: by the boot clock where the last entry names this boot, else by the
+    /// difference of wall clocks, but never negative.
+    fn since_previous_command(&self, boot_millis: u64) -> u64 {
+        let last = self.replica.state.read().head.stamp;
+        match last {
+            None => 0,
+            Some(last) if last.boot == self.clock.boot() => {
+                boot_millis.saturating_sub(last.boot_millis)
+            }
+            Some(last) => self.clock.wall().since(last.wall).0,
+        }
+    }
+
+    fn stamp(&self, first_of_term: bool, elapsed: u64, boot_millis: u64) -> Stamp {
+        Stamp {
+            node: self.node,
+            first_of_term,
+            elapsed,
+            boot: self.clock.boot(),
+            boot_millis,
+            wall: self.clock.wall(),
+        }
+    }
+
+    fn launch(&self, pending: Vec<Pending>) -> Option<Flight> {
+        let (envelopes, callers) = pending.into_iter().map(|p| (p.envelope, p.answer)).unzip();
+        self.propose(envelopes, callers)
+    }
+
+    /// Sends one entry on its way; answers at once where this node does not lead.
+    fn propose(
+        &self,
+        envelopes: Vec<Envelope>,
+        callers: Vec<oneshot::Sender<Result<Answer, ProposeError>>>,
+    ) -> Option<Flight> {
+        let Some(leadership) = self.leadership() else {
+            deliver(self.shard, callers, Err(self.not_leader()));
+            return None;
+        };
+        let now = self.clock.boot_millis();
+        let stamp = self.stamp(false, now.saturating_sub(leadership.base), now);
+        let proposal = Proposal { stamp, envelopes };
+        let attempt = write(self.raft.clone(), self.shard, leadership.term.0, proposal);
+        Some(async move { (callers, attempt.await) }.boxed())
+    }
+
+    fn not_leader(&self) -> ProposeError {
+        let leader = match &*self.role.borrow() {
+            Role::Follower { leader } => *leader,
+            Role::Leader(_) => None,
+        };
+        ProposeError::NotLeader { shard: self.shard, leader }
+    }
+
+    fn until_due(&self) -> Duration {
+        let Some(leadership) = self.leadership() else { return IDLE };
+        let now = leadership.shard_time(self.clock.boot_millis());
+        let next = self.replica.state.read().timers.next();
+        next.map_or(IDLE, |due: ShardTime| due.since(now).max(Millis(1)).as_duration()).min(IDLE)
+    }
+}
+
+/// Writes one entry, fenced by the term, and waits for its replies.
+async fn write(raft: Raft, shard: ShardId, term: u64, proposal: Proposal) -> Landing {
+    let (responder, landed) = ProgressResponder::<TypeConfig, _>::complete_only();
+    let leader = CommittedLeaderId::new(term);
+    let sent = raft.write(proposal).with_leader(leader).responder(responder).await;
+    if let Err(fatal) = sent {
+        debug!(%shard, %fatal, "consensus has stopped");
+        return Err(ProposeError::Stopping(shard));
+    }
+    match timeout(DEADLINE, landed).await {
+        Ok(Ok(Ok(response))) => {
+            let id = response.log_id;
+            Ok((response.data.0, Revision(id.index), Term(id.leader_id.term)))
+        }
+        Ok(Ok(Err(ClientWriteError::ForwardToLeader(to)))) => {
+            Err(ProposeError::NotLeader { shard, leader: to.leader_id.map(NodeId) })
+        }
+        Ok(Ok(Err(_)) | Err(_)) | Err(_) => Err(ProposeError::Unknown(shard)),
+    }
+}
+
+fn deliver(
+    shard: ShardId,
+    callers: Vec<oneshot::Sender<Result<Answer, ProposeError>>>,
+    landing: Landing,
+) {
+    match landing {
+        Ok((replies, revision, term)) => {
+            for (caller, reply) in callers.into_iter().zip(replies) {
+                // A caller that went away keeps its write and loses only the answer.
+                let _ = caller.send(Ok(Answer { reply, revision, shard, term }));
+            }
+        }
+        Err(error) => {
+            for caller in callers {
+                let _ = caller.send(Err(error.clone()));
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! RocksDB, opened so that damage is found rather than served.
+
+use std::{io, ops::ControlFlow, path::Path};
+
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
+    DBRawIteratorWithThreadMode, DBRecoveryMode, Direction, IteratorMode, Options, ReadOptions,
+    SnapshotWithThreadMode, WriteBatch,
+};
+
+use super::{Batch, Disk, Space, View, Visit, Write};
+
+const LOG: &str = "log";
+const STATE: &str = "state";
+const BLOCK_CACHE: usize = 64 << 20;
+const WRITE_BUFFER: usize = 32 << 20;
+
+/// See the module. The write-ahead log is flushed by [`Disk::sync`] alone.
+pub struct RocksDisk {
+    db: DB,
+}
+
+impl RocksDisk {
+    /// Opens or creates the database below `path`.
+    ///
+    /// # Errors
+    /// What RocksDB says: locked, damaged, no space, no permission.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let cache = Cache::new_lru_cache(BLOCK_CACHE);
+        let families = [LOG, STATE].map(|name| {
+            ColumnFamilyDescriptor::new(name, family_options(name, &cache))
+        });
+        let db = DB::open_cf_descriptors(&database_options(), path, families).map_err(other)?;
+        Ok(Self { db })
+    }
+
+    fn family(&self, space: Space) -> &ColumnFamily {
+        let name = match space {
+            Space::Log => LOG,
+            Space::State => STATE,
+        };
+        self.db.cf_handle(name).expect("both families are opened with the database")
+    }
+}
+
+fn database_options() -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_paranoid_checks(true);
+    options.set_manual_wal_flush(true);
+    // A torn tail is what a crash leaves; anything damaged before it is an error.
+    options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    options.set_max_background_jobs(2);
+    options.set_max_total_wal_size(256 << 20);
+    options.set_keep_log_file_num(4);
+    options
+}
+
+fn family_options(name: &str, cache: &Cache) -> Options {
+    let mut blocks = BlockBasedOptions::default();
+    blocks.set_block_cache(cache);
+    blocks.set_bloom_filter(10.0, false);
+    let mut options = Options::default();
+    options.set_block_based_table_factory(&blocks);
+    options.set_write_buffer_size(WRITE_BUFFER);
+    options.set_compression_type(match name {
+        // The log lives for minutes; compressing it would cost more than it saves.
+        LOG => DBCompressionType::None,
+        _ => DBCompressionType::Lz4,
+    });
+    options
+}
+
+fn other(error: rocksdb::Error) -> io::Error {
+    io::Error::other(error.into_string())
+}
+
+fn scan_rows<'a>(
+    rows: impl Iterator<Item = Result<(Box<[u8]>, Box<[u8]>), rocksdb::Error>> + 'a,
+    visit: Visit<'_>,
+) -> io::Result<()> {
+    for row in rows {
+        let (key, value) = row.map_err(other)?;
+        if visit(&key, &value) == ControlFlow::Break(()) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn bounded(from: &[u8], to: &[u8]) -> ReadOptions {
+    let mut options = ReadOptions::default();
+    options.set_iterate_lower_bound(from);
+    options.set_iterate_upper_bound(to);
+    options
+}
+
+fn last_row(
+    mut rows: DBRawIteratorWithThreadMode<'_, DB>,
+) -> io::Result<Option<(Vec<u8>, Vec<u8>)>> {
+    rows.seek_to_last();
+    rows.status().map_err(other)?;
+    Ok(rows.item().map(|(key, value)| (key.to_vec(), value.to_vec())))
+}
+
+impl View for RocksDisk {
+    fn get(&self, space: Space, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        self.db.get_cf(self.family(space), key).map_err(other)
+    }
+
+    fn scan(&self, space: Space, from: &[u8], to: &[u8], visit: Visit<'_>) -> io::Result<()> {
+        let start = IteratorMode::From(from, Direction::Forward);
+        let rows = self.db.iterator_cf_opt(self.family(space), bounded(from, to), start);
+        scan_rows(rows, visit)
+    }
+
+    fn last(&self, space: Space, from: &[u8], to: &[u8]) -> io::Result<Option<(Vec<u8>, Vec<u8>)>> {
+        last_row(self.db.raw_iterator_cf_opt(self.family(space), bounded(from, to)))
+    }
+}
+
+struct RocksView<'a> {
+    disk: &'a RocksDisk,
+    snapshot: SnapshotWithThreadMode<'a, DB>,
+}
+
+impl View for RocksView<'_> {
+    fn get(&self, space: Space, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        self.snapshot.get_cf(self.disk.family(space), key).map_err(other)
+    }
+
+    fn scan(&self, space: Space, from: &[u8], to: &[u8], visit: Visit<'_>) -> io::Result<()> {
+        let start = IteratorMode::From(from, Direction::Forward);
+        let family = self.disk.family(space);
+        scan_rows(self.snapshot.iterator_cf_opt(family, bounded(from, to), start), visit)
+    }
+
+    fn last(&self, space: Space, from: &[u8], to: &[u8]) -> io::Result<Option<(Vec<u8>, Vec<u8>)>> {
+        let family = self.disk.family(space);
+        last_row(self.snapshot.raw_iterator_cf_opt(family, bounded(from, to)))
+    }
+}
+
+impl Disk for RocksDisk {
+    fn write(&self, batch: &Batch) -> io::Result<()> {
+        let mut writes = WriteBatch::default();
+        for write in &batch.0 {
+            match write {
+                Write::Put(space, key, value) => writes.put_cf(self.family(*space), key, value),
+                Write::Delete(space, key) => writes.delete_cf(self.family(*space), key),
+                Write::DeleteRange(space, from, to) => {
+                    writes.delete_range_cf(self.family(*space), from, to);
+                }
+            }
+        }
+        self.db.write(writes).map_err(other)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.db.flush_wal(true).map_err(other)
+    }
+
+    fn view(&self) -> Box<dyn View + '_> {
+        Box::new(RocksView { disk: self, snapshot: self.db.snapshot() })
+    }
+}

@@ -1,0 +1,213 @@
+//! One Raft group on this node: its log, its replica, its batcher.
+
+use std::{sync::Arc, time::Duration};
+
+use model::{Millis, NodeId, ShardId, ShardTime, Term};
+use openraft::{Config, ReadPolicy, SnapshotPolicy, WatchChangeHandle, impls::BasicNode};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
+    time::timeout,
+};
+
+use crate::{
+    batcher::{Answer, Batcher, Pending},
+    clock::Clock,
+    command::Envelope,
+    disk::{Disk, Fatal},
+    error::{OpenError, ProposeError, ReadError},
+    machine::{Machine, Replica},
+    network::Alone,
+    store::{log::LogStore, sync::SyncQueue},
+    types::{Raft, TypeConfig},
+};
+
+/// Commands that wait for a place in an entry; beyond it callers are told to come back.
+const QUEUE: usize = 16_384;
+/// Snapshots are built after so many entries, and the log keeps so many behind one.
+const SNAPSHOT_AFTER: u64 = 20_000;
+const LOG_KEPT: u64 = 2_000;
+const READ_DEADLINE: Duration = Duration::from_secs(2);
+
+/// Which part this node plays in a shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It follows, or the shard has no leader.
+    Follower {
+        /// Who leads, where known.
+        leader: Option<NodeId>,
+    },
+    /// It leads, and its term is open.
+    Leader(Leadership),
+}
+
+/// A term that this node leads, and how its clock maps to the shard's time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leadership {
+    /// The fencing token.
+    pub term: Term,
+    /// When the term began, in shard time.
+    pub began: ShardTime,
+    /// The boot clock at that moment.
+    pub(crate) base: u64,
+}
+
+impl Leadership {
+    /// The shard's time when this node's boot clock shows `boot_millis`.
+    #[must_use]
+    pub fn shard_time(&self, boot_millis: u64) -> ShardTime {
+        self.began.plus(Millis(boot_millis.saturating_sub(self.base)))
+    }
+}
+
+/// See the module.
+pub(crate) struct Group {
+    pub(crate) shard: ShardId,
+    pub(crate) replica: Arc<Replica>,
+    pub(crate) log: LogStore,
+    pub(crate) raft: Raft,
+    role: watch::Receiver<Role>,
+    inbox: parking_lot::Mutex<Option<mpsc::Sender<Pending>>>,
+    batcher: parking_lot::Mutex<Option<JoinHandle<()>>>,
+    _leader_watch: parking_lot::Mutex<Option<WatchChangeHandle<TypeConfig>>>,
+}
+
+/// What every group of a node shares.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) node: NodeId,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) sync: SyncQueue,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) fatal: Fatal,
+}
+
+impl Group {
+    /// Opens a group of one voter, elects it and starts its batcher.
+    pub(crate) async fn open(group: u64, shared: &Shared) -> Result<Self, OpenError> {
+        let damaged = |error: std::io::Error| OpenError::Corrupt(error.to_string());
+        let log = LogStore::open(group, Arc::clone(&shared.disk), shared.sync.clone())
+            .map_err(damaged)?;
+        let replica = load(group, shared).await?;
+        let raft = start(group, shared, log.clone(), Arc::clone(&replica)).await?;
+        let shard = ShardId(u32::try_from(group.saturating_sub(1)).unwrap_or(u32::MAX));
+        let (leading, leading_seen) = watch::channel(None);
+        let left = leading.clone();
+        let leader_watch = raft.on_leader_change(
+            move |id| {
+                leading.send_replace(Some(id.term));
+                std::future::ready(())
+            },
+            move |_| {
+                left.send_replace(None);
+                std::future::ready(())
+            },
+        );
+        let (role, role_seen) = watch::channel(Role::Follower { leader: None });
+        let (inbox, pending) = mpsc::channel(QUEUE);
+        let batcher = Batcher {
+            shard,
+            node: shared.node,
+            raft: raft.clone(),
+            replica: Arc::clone(&replica),
+            clock: Arc::clone(&shared.clock),
+            inbox: pending,
+            leading: leading_seen,
+            role,
+        };
+        let batcher = tokio::spawn(batcher.run());
+        Ok(Self {
+            shard,
+            replica,
+            log,
+            raft,
+            role: role_seen,
+            inbox: parking_lot::Mutex::new(Some(inbox)),
+            batcher: parking_lot::Mutex::new(Some(batcher)),
+            _leader_watch: parking_lot::Mutex::new(Some(leader_watch)),
+        })
+    }
+
+    pub(crate) fn role(&self) -> watch::Receiver<Role> {
+        self.role.clone()
+    }
+
+    pub(crate) async fn propose(&self, envelope: Envelope) -> Result<Answer, ProposeError> {
+        let (answer, answered) = oneshot::channel();
+        let inbox = self.inbox.lock().clone();
+        let Some(inbox) = inbox else { return Err(ProposeError::Stopping(self.shard)) };
+        inbox.try_send(Pending { envelope, answer }).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => ProposeError::Overloaded(self.shard),
+            mpsc::error::TrySendError::Closed(_) => ProposeError::Stopping(self.shard),
+        })?;
+        drop(inbox);
+        answered.await.unwrap_or(Err(ProposeError::Unknown(self.shard)))
+    }
+
+    /// Returns once this replica has everything that was acknowledged before the call.
+    pub(crate) async fn barrier(&self) -> Result<(), ReadError> {
+        let unavailable = || ReadError::Unavailable(vec![self.shard]);
+        let read = self.raft.ensure_linearizable(ReadPolicy::ReadIndex);
+        match timeout(READ_DEADLINE, read).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(unavailable()),
+        }
+    }
+
+    /// Lets what is in flight land, then stops consensus.
+    pub(crate) async fn close(&self) {
+        self.inbox.lock().take();
+        let batcher = self.batcher.lock().take();
+        if let Some(batcher) = batcher {
+            // A panic of the task was reported where it happened.
+            let _ = batcher.await;
+        }
+        let _ = self.raft.shutdown().await;
+    }
+}
+
+async fn load(group: u64, shared: &Shared) -> Result<Arc<Replica>, OpenError> {
+    let (disk, fatal) = (Arc::clone(&shared.disk), Arc::clone(&shared.fatal));
+    tokio::task::spawn_blocking(move || Replica::load(group, disk, fatal))
+        .await
+        .unwrap_or_else(|panic| Err(std::io::Error::other(panic)))
+        .map_err(|error| OpenError::Corrupt(error.to_string()))
+}
+
+async fn start(
+    group: u64,
+    shared: &Shared,
+    log: LogStore,
+    replica: Arc<Replica>,
+) -> Result<Raft, OpenError> {
+    let failed = |detail: String| OpenError::Consensus { group, detail };
+    let node = shared.node.0;
+    let config = Arc::new(config(group).validate().map_err(|e| failed(e.to_string()))?);
+    let raft = Raft::new(node, config, Alone, log, Machine::new(replica))
+        .await
+        .map_err(|e| failed(e.to_string()))?;
+    if !raft.is_initialized().await.map_err(|e| failed(e.to_string()))? {
+        let members = std::collections::BTreeMap::from([(node, BasicNode::default())]);
+        raft.initialize(members).await.map_err(|e| failed(e.to_string()))?;
+    } else {
+        // The only voter need not wait for an election timeout.
+        raft.trigger().elect(false).await.map_err(|e| failed(e.to_string()))?;
+    }
+    Ok(raft)
+}
+
+/// SEMANTICS 25, and what CRATES knows of openraft's defaults.
+fn config(group: u64) -> Config {
+    Config {
+        cluster_name: format!("group-{group}"),
+        heartbeat_interval: 100,
+        election_timeout_min: 300,
+        election_timeout_max: 600,
+        install_snapshot_timeout: 60_000,
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(SNAPSHOT_AFTER),
+        max_in_snapshot_log_to_keep: LOG_KEPT,
+        enable_leader_restore: Some(false),
+        enable_pre_vote: Some(true),
+        ..Config::default()
+    }
+}

@@ -1,0 +1,153 @@
+//! Whose data directory this is: the file `CLUSTER`, and the lock that keeps others out.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use model::{NodeId, event::ClusterIdentity};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::error::OpenError;
+
+/// The format of the data directory that this version writes.
+const FORMAT: u32 = 1;
+const NAME: &str = "CLUSTER";
+const LOCK: &str = "LOCK";
+
+/// What the file holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Identity {
+    format: u32,
+    pub(crate) cluster_id: Uuid,
+    pub(crate) cluster_name: String,
+    pub(crate) cluster_incarnation: u64,
+    pub(crate) node_id: NodeId,
+    pub(crate) shards: u32,
+}
+
+/// The format alone, which every version can read.
+#[derive(Deserialize)]
+struct Format {
+    format: u32,
+}
+
+impl Identity {
+    pub(crate) fn found(cluster_name: &str, shards: u32, cluster_id: Uuid) -> Self {
+        Self {
+            format: FORMAT,
+            cluster_id,
+            cluster_name: cluster_name.to_owned(),
+            cluster_incarnation: 1,
+            node_id: NodeId(1),
+            shards,
+        }
+    }
+
+    pub(crate) fn cluster(&self) -> ClusterIdentity {
+        ClusterIdentity {
+            id: self.cluster_id,
+            incarnation: self.cluster_incarnation,
+            name: self.cluster_name.clone(),
+        }
+    }
+
+    /// Reads the file of a directory; `None` in a fresh one.
+    pub(crate) fn read(directory: &Path) -> Result<Option<Self>, OpenError> {
+        let path = directory.join(NAME);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(OpenError::Io { path, source }),
+        };
+        let damaged = |error: serde_json::Error| OpenError::Corrupt(format!("{}: {error}", path.display()));
+        let Format { format } = serde_json::from_str(&text).map_err(damaged)?;
+        if format > FORMAT {
+            let path = directory.to_owned();
+            return Err(OpenError::NewerFormat { path, found: format, known: FORMAT });
+        }
+        serde_json::from_str(&text).map(Some).map_err(damaged)
+    }
+
+    /// Writes the file so that a crash leaves all of it or none.
+    pub(crate) fn write(&self, directory: &Path) -> Result<(), OpenError> {
+        let path = directory.join(NAME);
+        let text = serde_json::to_string_pretty(self).expect("an identity is plain data");
+        let fresh = path.with_extension("new");
+        let written = File::create(&fresh).and_then(|mut file| {
+            writeln!(file, "{text}")?;
+            file.sync_all()?;
+            fs::rename(&fresh, &path)?;
+            File::open(directory)?.sync_all()
+        });
+        written.map_err(|source| OpenError::Io { path, source })
+    }
+
+    /// Refuses a directory of another cluster, or one with another number of shards.
+    pub(crate) fn check(&self, directory: &Path, name: &str, shards: u32) -> Result<(), OpenError> {
+        let path = directory.to_owned();
+        if self.cluster_name != name {
+            let (found, expected) = (self.cluster_name.clone(), name.to_owned());
+            return Err(OpenError::ForeignCluster { path, found, expected });
+        }
+        if self.shards != shards {
+            return Err(OpenError::ShardCount { path, found: self.shards, expected: shards });
+        }
+        Ok(())
+    }
+}
+
+/// Holds a data directory for this process; the system lets go of it when the process ends.
+#[derive(Debug)]
+pub(crate) struct DirectoryLock {
+    _file: File,
+}
+
+impl DirectoryLock {
+    pub(crate) fn take(directory: &Path) -> Result<Self, OpenError> {
+        let io = |path: PathBuf| move |source| OpenError::Io { path, source };
+        fs::create_dir_all(directory).map_err(io(directory.to_owned()))?;
+        let path = directory.join(LOCK);
+        let mut options = fs::OpenOptions::new();
+        options.create(true).truncate(false).write(true);
+        let file = options.open(&path).map_err(io(path.clone()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(OpenError::InUse(directory.to_owned())),
+            Err(TryLockError::Error(source)) => Err(OpenError::Io { path, source }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_of_another_cluster_or_a_newer_format_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        assert_eq!(Identity::read(path).unwrap(), None);
+        let identity = Identity::found("home", 16, Uuid::from_u128(7));
+        identity.write(path).unwrap();
+        assert_eq!(Identity::read(path).unwrap(), Some(identity.clone()));
+        assert!(identity.check(path, "home", 16).is_ok());
+        assert!(identity.check(path, "work", 16).unwrap_err().to_string().contains("\"home\""));
+        assert!(identity.check(path, "home", 8).unwrap_err().to_string().contains("16 shards"));
+        fs::write(path.join(NAME), r#"{"format": 99}"#).unwrap();
+        assert!(matches!(Identity::read(path), Err(OpenError::NewerFormat { found: 99, .. })));
+        fs::write(path.join(NAME), "{").unwrap();
+        assert!(matches!(Identity::read(path), Err(OpenError::Corrupt(_))));
+    }
+
+    #[test]
+    fn a_second_process_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = DirectoryLock::take(directory.path()).unwrap();
+        assert!(matches!(DirectoryLock::take(directory.path()), Err(OpenError::InUse(_))));
+        drop(first);
+        assert!(DirectoryLock::take(directory.path()).is_ok());
+    }
+}

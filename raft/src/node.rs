@@ -1,0 +1,305 @@
+//! All groups of this node: open, propose, stop.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use model::{
+    NodeId, ResourceId, Revision, ShardId, WallTime,
+    event::ClusterIdentity,
+};
+use tokio::sync::watch;
+use tracing::info;
+use uuid::Uuid;
+
+use crate::{
+    batcher::Answer,
+    clock::{Clock, SystemClock},
+    command::{Command, Envelope, Founding, Push, Registration, Removal, Reply},
+    disk::{Disk, Fatal, MemoryDisk, RocksDisk},
+    error::{OpenError, ProposeError},
+    group::{Group, Role, Shared},
+    identity::{DirectoryLock, Identity},
+    store::{sync::SyncQueue, watermark::WatermarkFile},
+};
+
+mod watermarks;
+
+/// How long a group may take to elect its only voter and to load.
+const START: Duration = Duration::from_secs(120);
+
+/// How to open a node.
+pub struct Options {
+    /// The cluster's name.
+    pub cluster_name: String,
+    /// How many shards the cluster has, fixed when it is founded.
+    pub shards: u32,
+    /// The data directory; absent for a node in memory.
+    pub data_dir: Option<PathBuf>,
+    /// Go on although a group's log ends before what was synced (SEMANTICS 26).
+    pub accept_data_loss: bool,
+    /// The clocks.
+    pub clock: Arc<dyn Clock>,
+    /// What happens when the store can no longer be trusted.
+    pub fatal: Fatal,
+    /// A disk to use instead of the data directory's.
+    pub disk: Option<Arc<dyn Disk>>,
+    /// Told how many groups are open, of how many.
+    pub progress: Arc<dyn Fn(u32, u32) + Send + Sync>,
+}
+
+impl Options {
+    /// A node in memory that panics where a real one would exit: for tests.
+    #[must_use]
+    pub fn memory_for_tests(name: &str, shards: u32) -> Self {
+        Self {
+            cluster_name: name.to_owned(),
+            shards,
+            data_dir: None,
+            accept_data_loss: false,
+            clock: Arc::new(SystemClock::new()),
+            fatal: Arc::new(|why| panic!("{why}")),
+            disk: Some(Arc::new(MemoryDisk::new())),
+            progress: Arc::new(|_, _| {}),
+        }
+    }
+}
+
+/// The handle on all groups of this node. Clones share it.
+#[derive(Clone)]
+pub struct Shards {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) identity: Identity,
+    pub(crate) cluster: ClusterIdentity,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Group 0, then one per shard.
+    pub(crate) groups: Vec<Group>,
+    sync: SyncQueue,
+    watermarks: watermarks::Keeper,
+    _lock: Option<DirectoryLock>,
+}
+
+impl Shards {
+    /// Opens the data directory, founding a cluster of one in a fresh one, and waits until every
+    /// group leads.
+    ///
+    /// # Errors
+    /// Says what is wrong with the directory and what to do about it.
+    pub async fn open(options: Options) -> Result<Self, OpenError> {
+        let lock = options.data_dir.as_deref().map(DirectoryLock::take).transpose()?;
+        let identity = identify(&options)?;
+        let disk = open_disk(&options).await?;
+        let sync = SyncQueue::start(Arc::clone(&disk), Arc::clone(&options.fatal)).map_err(|e| {
+            OpenError::Consensus { group: 0, detail: format!("no thread for syncs: {e}") }
+        })?;
+        let shared = Shared {
+            node: identity.node_id,
+            disk,
+            sync: sync.clone(),
+            clock: Arc::clone(&options.clock),
+            fatal: Arc::clone(&options.fatal),
+        };
+        let side_file = options.data_dir.as_deref().map(WatermarkFile::new);
+        let synced = watermarks::read(side_file.as_ref(), options.accept_data_loss)?;
+        let total = identity.shards + 1;
+        let mut groups = Vec::with_capacity(total as usize);
+        for group in 0..u64::from(total) {
+            let opened = Group::open(group, &shared).await?;
+            watermarks::check(&synced, group, &opened.log)?;
+            groups.push(opened);
+            (options.progress)(u32::try_from(groups.len()).unwrap_or(u32::MAX), total);
+        }
+        let logs = groups.iter().map(|group| group.log.clone()).collect();
+        let watermarks = watermarks::Keeper::start(side_file, logs, Arc::clone(&options.fatal));
+        let cluster = identity.cluster();
+        let clock = options.clock;
+        let inner = Inner { identity, cluster, clock, groups, sync, watermarks, _lock: lock };
+        let shards = Self { inner: Arc::new(inner) };
+        shards.found().await?;
+        info!(shards = shards.shard_count(), "all groups lead");
+        Ok(shards)
+    }
+
+    /// Which cluster this is.
+    #[must_use]
+    pub fn cluster(&self) -> &ClusterIdentity {
+        &self.inner.cluster
+    }
+
+    /// Which node this is.
+    #[must_use]
+    pub fn node_id(&self) -> NodeId {
+        self.inner.identity.node_id
+    }
+
+    /// How many shards the cluster has.
+    #[must_use]
+    pub fn shard_count(&self) -> u32 {
+        self.inner.identity.shards
+    }
+
+    /// All shards, in order.
+    pub fn shard_ids(&self) -> impl Iterator<Item = ShardId> + use<> {
+        (0..self.shard_count()).map(ShardId)
+    }
+
+    /// The shard that holds a resource.
+    #[must_use]
+    pub fn shard_of(&self, id: &ResourceId) -> ShardId {
+        ShardId::of(id, self.shard_count())
+    }
+
+    /// The node's wall clock.
+    #[must_use]
+    pub fn now(&self) -> WallTime {
+        self.inner.clock.wall()
+    }
+
+    /// The node's clocks.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
+    }
+
+    /// Which part this node plays in a shard, and each change of it.
+    #[must_use]
+    pub fn role(&self, shard: ShardId) -> watch::Receiver<Role> {
+        self.group(shard).role()
+    }
+
+    /// The last applied revision of a shard, and a wake-up for each that follows.
+    #[must_use]
+    pub fn applied(&self, shard: ShardId) -> watch::Receiver<Revision> {
+        self.group(shard).replica.applied()
+    }
+
+    /// How many fsyncs there were, and how long they took together.
+    #[must_use]
+    pub fn sync_stats(&self) -> (u64, Duration) {
+        self.inner.sync.stats().read()
+    }
+
+    /// Proposes a command to a shard and waits until it is applied.
+    ///
+    /// # Errors
+    /// See [`ProposeError`]: each variant says what to do next.
+    pub async fn propose(
+        &self,
+        shard: ShardId,
+        envelope: impl Into<Envelope>,
+    ) -> Result<Answer, ProposeError> {
+        self.group(shard).propose(envelope.into()).await
+    }
+
+    /// Declares a resource.
+    ///
+    /// # Errors
+    /// See [`ProposeError`].
+    pub async fn declare(
+        &self,
+        registration: Registration,
+        request: Option<String>,
+    ) -> Result<Answer, ProposeError> {
+        let shard = self.shard_of(&registration.spec.id);
+        let command = Command::Register(Box::new(registration));
+        self.propose(shard, Envelope { request, command }).await
+    }
+
+    /// Removes a resource.
+    ///
+    /// # Errors
+    /// See [`ProposeError`].
+    pub async fn remove(
+        &self,
+        removal: Removal,
+        request: Option<String>,
+    ) -> Result<Answer, ProposeError> {
+        let shard = self.shard_of(&removal.id);
+        self.propose(shard, Envelope { request, command: Command::Remove(removal) }).await
+    }
+
+    /// Reports for a push-fed resource.
+    ///
+    /// # Errors
+    /// See [`ProposeError`].
+    pub async fn push(&self, push: Push, request: Option<String>) -> Result<Answer, ProposeError> {
+        let shard = self.shard_of(&push.resource);
+        self.propose(shard, Envelope { request, command: Command::Push(Box::new(push)) }).await
+    }
+
+    /// Lets what is in flight land, makes it durable, and stops.
+    pub async fn close(&self) {
+        for group in &self.inner.groups {
+            group.close().await;
+        }
+        let (sync, marks) = (self.inner.sync.clone(), self.inner.watermarks.clone());
+        let closed = tokio::task::spawn_blocking(move || {
+            sync.close();
+            marks.close();
+        });
+        // A panic of either thread was reported where it happened.
+        let _ = closed.await;
+    }
+
+    pub(crate) fn meta(&self) -> &Group {
+        &self.inner.groups[0]
+    }
+
+    pub(crate) fn group(&self, shard: ShardId) -> &Group {
+        &self.inner.groups[shard.0 as usize + 1]
+    }
+
+    pub(crate) fn shard_groups(&self) -> &[Group] {
+        &self.inner.groups[1..]
+    }
+
+    async fn found(&self) -> Result<(), OpenError> {
+        for (number, group) in (0..).zip(&self.inner.groups) {
+            let failed = |detail: String| OpenError::Consensus { group: number, detail };
+            let mut role = group.role();
+            let leads = role.wait_for(|role| matches!(role, Role::Leader(_)));
+            match tokio::time::timeout(START, leads).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(_)) => return Err(failed("its task has ended".to_owned())),
+                Err(_) => return Err(failed(format!("no leader within {START:?}"))),
+            }
+            if group.replica.state.read().head.cluster.is_some() {
+                continue;
+            }
+            let founding =
+                Founding { cluster: self.inner.cluster.clone(), shards: self.shard_count() };
+            let answer = group.propose(Command::Found(founding).into()).await;
+            match answer.map_err(|e| failed(e.to_string()))?.reply {
+                Reply::Done => {}
+                other => return Err(failed(format!("founding was answered by {other:?}"))),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn identify(options: &Options) -> Result<Identity, OpenError> {
+    let fresh = || Identity::found(&options.cluster_name, options.shards, Uuid::new_v4());
+    let Some(directory) = options.data_dir.as_deref() else { return Ok(fresh()) };
+    if let Some(identity) = Identity::read(directory)? {
+        identity.check(directory, &options.cluster_name, options.shards)?;
+        return Ok(identity);
+    }
+    let identity = fresh();
+    identity.write(directory)?;
+    Ok(identity)
+}
+
+async fn open_disk(options: &Options) -> Result<Arc<dyn Disk>, OpenError> {
+    if let Some(disk) = &options.disk {
+        return Ok(Arc::clone(disk));
+    }
+    let path = options.data_dir.clone().unwrap_or_default().join("raft");
+    let opened = path.clone();
+    let disk = tokio::task::spawn_blocking(move || RocksDisk::open(&opened))
+        .await
+        .unwrap_or_else(|panic| Err(std::io::Error::other(panic)))
+        .map_err(|source| OpenError::Io { path, source })?;
+    Ok(Arc::new(disk))
+}

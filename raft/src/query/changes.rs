@@ -1,0 +1,188 @@
+//! A shard's changes after a position, merged from what is never coalesced and the latest rows.
+
+use std::{io, ops::ControlFlow, sync::Arc};
+
+use model::{
+    HealthStatus, Resource, ResourceId, ShardId, ShardTime, Term,
+    cursor::{Cursor, Position},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Change, ChangeKind, ChangePage, FilterFields, Row, events::corrupt};
+use crate::{
+    disk::{Space, View},
+    error::ReadError,
+    node::Shards,
+    state::State,
+    store::{
+        keys::{Keys, Kind, position_of},
+        record::{Damaged, Record, decode},
+    },
+};
+
+/// A change that is never coalesced, with the row as it was then.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ChangeRecord {
+    pub(crate) at: ShardTime,
+    pub(crate) term: Term,
+    pub(crate) kind: ChangeKind,
+    pub(crate) row: Arc<Resource>,
+    pub(crate) former: Option<FilterFields>,
+    pub(crate) previous: Option<HealthStatus>,
+}
+
+impl Record for ChangeRecord {
+    const VERSION: u8 = 1;
+}
+
+impl Shards {
+    /// Where every shard is now: a watch from here is told everything that follows.
+    #[must_use]
+    pub fn cursor(&self) -> Cursor {
+        let positions = self.shard_groups().iter().map(|group| {
+            // The lock makes sure that what this position covers can be read.
+            let _state = group.replica.state.read();
+            (group.shard, Position { index: group.replica.revision().0, place: u32::MAX })
+        });
+        Cursor { cluster_incarnation: self.cluster().incarnation, shards: positions.collect() }
+    }
+
+    /// Whether a watch can go on from a cursor.
+    ///
+    /// # Errors
+    /// It belongs to another cluster, or is older than what is kept.
+    pub fn check_cursor(&self, cursor: &Cursor) -> Result<(), ReadError> {
+        if cursor.cluster_incarnation != self.cluster().incarnation
+            || cursor.shards.keys().any(|shard| shard.0 >= self.shard_count())
+        {
+            return Err(ReadError::ForeignCursor);
+        }
+        for group in self.shard_groups() {
+            let position = cursor.shards.get(&group.shard).copied().unwrap_or_default();
+            if position.index > group.log.last().map_or(0, |id| id.index) {
+                return Err(ReadError::ForeignCursor);
+            }
+            if position < group.replica.state.read().head.change_floor {
+                return Err(ReadError::Gone);
+            }
+        }
+        Ok(())
+    }
+
+    /// Up to `limit` of a shard's changes after a position.
+    ///
+    /// # Errors
+    /// The position is older than what is kept, or a record is damaged.
+    pub async fn changes(
+        &self,
+        shard: ShardId,
+        after: Position,
+        limit: usize,
+    ) -> Result<ChangePage, ReadError> {
+        let replica = &self.group(shard).replica;
+        let state = replica.state.read();
+        let read = page(replica.disk.as_ref(), replica.keys, &state, shard, after, limit);
+        drop(state);
+        read.map_err(corrupt)?.ok_or(ReadError::Gone)
+    }
+}
+
+/// Reads up to `limit` changes after `after`. `None` where older changes than that were
+/// forgotten (SEMANTICS 13). The caller holds the state still, so store and memory agree.
+pub(crate) fn page(
+    view: &dyn View,
+    keys: Keys,
+    state: &State,
+    shard: ShardId,
+    after: Position,
+    limit: usize,
+) -> io::Result<Option<ChangePage>> {
+    if after < state.head.change_floor {
+        return Ok(None);
+    }
+    let mut changes = recorded(view, keys, shard, after, limit)?;
+    let full = changes.len() >= limit;
+    // Where the records fill the page, the latest rows are told up to its end only.
+    let end = if full { changes.last().map(|change| change.position) } else { None };
+    changes.extend(latest_rows(view, keys, state, shard, after, end, limit)?);
+    changes.sort_by_key(|change| change.position);
+    let more = full || changes.len() > limit;
+    changes.truncate(limit);
+    let upto = match (more, changes.last()) {
+        (true, Some(last)) => last.position,
+        _ => Position { index: state.applied, place: u32::MAX }.max(after),
+    };
+    Ok(Some(ChangePage { changes, upto, more }))
+}
+
+fn recorded(
+    view: &dyn View,
+    keys: Keys,
+    shard: ShardId,
+    after: Position,
+    limit: usize,
+) -> io::Result<Vec<Change>> {
+    let mut found = Vec::new();
+    visit(view, keys, Kind::Change, after, None, &mut |position, key, bytes| {
+        let record: ChangeRecord = decode(key, bytes)?;
+        let row = Row { resource: record.row, shard, term: record.term };
+        let ChangeRecord { kind, former, previous, .. } = record;
+        found.push(Change { position, kind, row, former, previous });
+        Ok(found.len() < limit)
+    })?;
+    Ok(found)
+}
+
+fn latest_rows(
+    view: &dyn View,
+    keys: Keys,
+    state: &State,
+    shard: ShardId,
+    after: Position,
+    end: Option<Position>,
+    limit: usize,
+) -> io::Result<Vec<Change>> {
+    let mut found = Vec::new();
+    visit(view, keys, Kind::Updated, after, end, &mut |position, key, bytes| {
+        let id: ResourceId = decode(key, bytes)?;
+        if let Some(resource) = state.resources.get(&id) {
+            let row = Row { resource: Arc::clone(resource), shard, term: state.head.term };
+            let kind = ChangeKind::Updated;
+            found.push(Change { position, kind, row, former: None, previous: None });
+        }
+        Ok(found.len() <= limit)
+    })?;
+    Ok(found)
+}
+
+/// Visits the keys of a kind with `after < position <= end`, until `take` has enough.
+fn visit(
+    view: &dyn View,
+    keys: Keys,
+    kind: Kind,
+    after: Position,
+    end: Option<Position>,
+    take: &mut dyn FnMut(Position, &[u8], &[u8]) -> Result<bool, Damaged>,
+) -> io::Result<()> {
+    let (_, last) = keys.all(kind);
+    let from = keys.position(kind, after);
+    let mut outcome = Ok(());
+    view.scan(Space::State, &from, &last, &mut |key, bytes| {
+        let Some(position) = position_of(key) else { return ControlFlow::Continue(()) };
+        if position <= after {
+            return ControlFlow::Continue(());
+        }
+        if end.is_some_and(|end| position > end) {
+            return ControlFlow::Break(());
+        }
+        match take(position, key, bytes) {
+            Ok(true) => ControlFlow::Continue(()),
+            Ok(false) => ControlFlow::Break(()),
+            Err(damaged) => {
+                outcome = Err(damaged);
+                ControlFlow::Break(())
+            }
+        }
+    })?;
+    Ok(outcome?)
+}

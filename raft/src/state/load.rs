@@ -1,0 +1,168 @@
+//! Reads a group's state back from the store, verifying every record.
+
+use std::{io, ops::ControlFlow, sync::Arc};
+
+use model::{
+    Resource, ResourceSpec,
+    resource::{Identity, ResourceState},
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{MetaMaintenance, SinkCursor, State, StoredConfig, StoredRequest};
+use crate::{
+    disk::{Space, View},
+    store::{
+        keys::{Keys, Kind},
+        record::{Damaged, Record, decode},
+    },
+};
+
+/// A declaration and its identity, as stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct StoredSpec {
+    pub(crate) spec: ResourceSpec,
+    pub(crate) identity: Identity,
+}
+
+impl Record for StoredSpec {
+    const VERSION: u8 = 1;
+}
+
+impl Record for ResourceState {
+    const VERSION: u8 = 1;
+}
+
+impl Record for Vec<ResourceSpec> {
+    const VERSION: u8 = 1;
+}
+
+/// Loads everything that is held in memory, and rebuilds what follows from it.
+pub(crate) fn load(view: &dyn View, keys: Keys) -> io::Result<State> {
+    let mut state = State::default();
+    let head = keys.single(Kind::Head);
+    if let Some(bytes) = view.get(Space::State, &head)? {
+        state.head = decode(&head, &bytes)?;
+    }
+    load_resources(view, keys, &mut state)?;
+    each(view, keys, Kind::Maintenance, |name, bytes_key, bytes| {
+        // The same kind holds the windows of a shard and those of `meta`.
+        if keys.group() == 0 {
+            let stored: MetaMaintenance = decode(bytes_key, bytes)?;
+            state.meta_maintenance.insert(name, stored);
+        } else {
+            state.maintenance.insert(name, decode(bytes_key, bytes)?);
+        }
+        Ok(())
+    })?;
+    records(view, keys, Kind::Sink, |name, cursor: SinkCursor| {
+        state.sinks.insert(name, cursor);
+    })?;
+    load_requests(view, keys, &mut state)?;
+    load_staged(view, keys, &mut state)?;
+    let (from, to) = keys.all(Kind::Config);
+    if let Some((key, bytes)) = view.last(Space::State, &from, &to)? {
+        state.config = Some(decode::<StoredConfig>(&key, &bytes)?);
+    }
+    state.rebuild_timers();
+    Ok(state)
+}
+
+impl State {
+    /// Sets every timer anew from the rows and windows.
+    pub(crate) fn rebuild_timers(&mut self) {
+        self.timers = super::Timers::default();
+        for window in self.maintenance.iter().filter_map(|(name, m)| Some((name, m.window.as_ref()?))) {
+            let (name, (_, span)) = window;
+            for at in [span.starts, span.ends].into_iter().filter(|at| *at > self.head.time) {
+                self.timers.add_window(name, at);
+            }
+        }
+        let deadlines: Vec<_> = self
+            .resources
+            .values()
+            .map(|resource| (resource.id().clone(), self.stale_at(resource)))
+            .collect();
+        for (id, at) in deadlines {
+            self.timers.set_silence(&id, at);
+        }
+    }
+}
+
+fn load_resources(view: &dyn View, keys: Keys, state: &mut State) -> io::Result<()> {
+    let mut specs = Vec::new();
+    records(view, keys, Kind::Spec, |_, stored: StoredSpec| specs.push(stored))?;
+    for stored in specs {
+        let key = keys.resource(Kind::State, &stored.spec.id);
+        let missing = || Damaged::Shape { key: crate::store::record::show(&key) };
+        let bytes = view.get(Space::State, &key)?.ok_or_else(missing)?;
+        let resource = Resource {
+            spec: Arc::new(stored.spec),
+            identity: stored.identity,
+            state: decode(&key, &bytes)?,
+        };
+        state.index.insert(&resource);
+        state.resources.insert(resource.id().clone(), Arc::new(resource));
+    }
+    Ok(())
+}
+
+fn load_requests(view: &dyn View, keys: Keys, state: &mut State) -> io::Result<()> {
+    let mut found = Vec::new();
+    records(view, keys, Kind::Request, |id, stored: StoredRequest| found.push((stored, id)))?;
+    found.sort_by(|a, b| (a.0.at, &a.1).cmp(&(b.0.at, &b.1)));
+    for (stored, id) in found {
+        state.requests.insert(id, stored);
+    }
+    Ok(())
+}
+
+fn load_staged(view: &dyn View, keys: Keys, state: &mut State) -> io::Result<()> {
+    let (from, to) = keys.all(Kind::Staged);
+    let mut outcome = Ok(());
+    view.scan(Space::State, &from, &to, &mut |key, bytes| {
+        let place = key.split_last_chunk::<4>().and_then(|(rest, part)| {
+            Some((u64::from_be_bytes(*rest.last_chunk::<8>()?), u32::from_be_bytes(*part)))
+        });
+        match (place, decode::<Vec<ResourceSpec>>(key, bytes)) {
+            (Some(place), Ok(specs)) => {
+                state.staged.insert(place, specs);
+                ControlFlow::Continue(())
+            }
+            (_, Err(damaged)) => {
+                outcome = Err(damaged);
+                ControlFlow::Break(())
+            }
+            (None, Ok(_)) => ControlFlow::Continue(()),
+        }
+    })?;
+    Ok(outcome?)
+}
+
+fn records<R: Record + DeserializeOwned>(
+    view: &dyn View,
+    keys: Keys,
+    kind: Kind,
+    mut take: impl FnMut(String, R),
+) -> io::Result<()> {
+    each(view, keys, kind, |name, key, bytes| {
+        take(name, decode(key, bytes)?);
+        Ok(())
+    })
+}
+
+/// Visits all keys of a kind whose rest is a text.
+fn each(
+    view: &dyn View,
+    keys: Keys,
+    kind: Kind,
+    mut take: impl FnMut(String, &[u8], &[u8]) -> Result<(), Damaged>,
+) -> io::Result<()> {
+    let (from, to) = keys.all(kind);
+    let mut outcome = Ok(());
+    view.scan(Space::State, &from, &to, &mut |key, bytes| {
+        let name = String::from_utf8_lossy(&key[from.len()..]).into_owned();
+        outcome = take(name, key, bytes);
+        if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    Ok(outcome?)
+}

@@ -1,0 +1,191 @@
+//! A group's log and vote, as openraft wants them.
+//!
+//! Invariant: entries can be read as soon as `append` returns; they are acknowledged only after
+//! the fsync that covers them.
+
+mod tail;
+
+use std::{fmt::Debug, io, ops::RangeBounds, sync::Arc};
+
+use openraft::{
+    RaftLogReader,
+    impls::Vote,
+    storage::{IOFlushed, LogState, RaftLogStorage},
+};
+use parking_lot::Mutex;
+
+use super::{
+    keys::{Keys, Kind},
+    record::{decode, encode},
+    sync::SyncQueue,
+};
+use crate::{
+    disk::{Batch, Disk, Space},
+    types::{Entry, LeaderId, LogEntry, LogId, StoredLogId, StoredVote, TypeConfig},
+};
+use tail::{Tail, bounds};
+
+/// See the module. Clones share the same log.
+#[derive(Clone)]
+pub(crate) struct LogStore {
+    keys: Keys,
+    disk: Arc<dyn Disk>,
+    sync: SyncQueue,
+    tail: Arc<Mutex<Tail>>,
+}
+
+impl LogStore {
+    /// Opens the log of a group.
+    ///
+    /// # Errors
+    /// What the device says, or which record is damaged.
+    pub(crate) fn open(group: u64, disk: Arc<dyn Disk>, sync: SyncQueue) -> io::Result<Self> {
+        let keys = Keys::new(group);
+        let purged = read_log_id(disk.as_ref(), &keys.single(Kind::Purged))?;
+        let (from, to) = keys.all(Kind::Entry);
+        let last = match disk.last(Space::Log, &from, &to)? {
+            Some((key, bytes)) => Some(decode::<LogEntry>(&key, &bytes)?.id.into()),
+            None => purged,
+        };
+        let tail = Arc::new(Mutex::new(Tail::new(purged, last)));
+        Ok(Self { keys, disk, sync, tail })
+    }
+
+    /// The last log id, durable or not.
+    pub(crate) fn last(&self) -> Option<LogId> {
+        self.tail.lock().last
+    }
+
+    /// The last log id that is known to be durable.
+    pub(crate) fn durable(&self) -> Option<LogId> {
+        self.tail.lock().durable
+    }
+
+    fn stored(&self, from: u64, to: u64) -> io::Result<Vec<Entry>> {
+        let mut found = Vec::new();
+        let mut problem = None;
+        let (low, high) = (self.keys.number(Kind::Entry, from), self.keys.number(Kind::Entry, to));
+        self.disk.scan(Space::Log, &low, &high, &mut |key, bytes| {
+            match decode::<LogEntry>(key, bytes) {
+                Ok(entry) => {
+                    found.push(entry.into());
+                    std::ops::ControlFlow::Continue(())
+                }
+                Err(damaged) => {
+                    problem = Some(damaged);
+                    std::ops::ControlFlow::Break(())
+                }
+            }
+        })?;
+        problem.map_or(Ok(found), |damaged| Err(damaged.into()))
+    }
+}
+
+fn read_log_id(disk: &dyn Disk, key: &[u8]) -> io::Result<Option<LogId>> {
+    let stored = disk.get(Space::Log, key)?;
+    stored.map(|bytes| Ok(decode::<StoredLogId>(key, &bytes)?.into())).transpose()
+}
+
+impl RaftLogReader<TypeConfig> for LogStore {
+    async fn try_get_log_entries<RB>(&mut self, range: RB) -> Result<Vec<Entry>, io::Error>
+    where
+        RB: RangeBounds<u64> + Clone + Debug + Send,
+    {
+        let (from, to) = bounds(&range);
+        let cached = self.tail.lock().get(from, to);
+        match cached {
+            Some(entries) => Ok(entries),
+            None => self.stored(from, to),
+        }
+    }
+
+    async fn read_vote(&mut self) -> Result<Option<Vote<LeaderId>>, io::Error> {
+        let key = self.keys.single(Kind::Vote);
+        let stored = self.disk.get(Space::Log, &key)?;
+        stored.map(|bytes| Ok(decode::<StoredVote>(&key, &bytes)?.into())).transpose()
+    }
+}
+
+impl RaftLogStorage<TypeConfig> for LogStore {
+    type LogReader = Self;
+
+    async fn get_log_state(&mut self) -> Result<LogState<TypeConfig>, io::Error> {
+        let tail = self.tail.lock();
+        Ok(LogState { last_purged_log_id: tail.purged, last_log_id: tail.last })
+    }
+
+    async fn get_log_reader(&mut self) -> Self {
+        self.clone()
+    }
+
+    async fn save_vote(&mut self, vote: &Vote<LeaderId>) -> Result<(), io::Error> {
+        let key = self.keys.single(Kind::Vote);
+        let value = encode(&key, &StoredVote::from(vote));
+        let mut batch = Batch::default();
+        batch.put(Space::Log, key, value);
+        self.sync.persist(batch).await
+    }
+
+    async fn save_committed(&mut self, committed: Option<LogId>) -> Result<(), io::Error> {
+        let Some(committed) = committed else { return Ok(()) };
+        let key = self.keys.single(Kind::Committed);
+        let value = encode(&key, &StoredLogId::from(committed));
+        let mut batch = Batch::default();
+        batch.put(Space::Log, key, value);
+        // It only spares work after a restart, so it rides along with what is synced anyway.
+        self.disk.write(&batch)
+    }
+
+    async fn read_committed(&mut self) -> Result<Option<LogId>, io::Error> {
+        read_log_id(self.disk.as_ref(), &self.keys.single(Kind::Committed))
+    }
+
+    async fn append<I>(&mut self, entries: I, callback: IOFlushed<TypeConfig>) -> io::Result<()>
+    where
+        I: IntoIterator<Item = Entry> + Send,
+        I::IntoIter: Send,
+    {
+        let mut batch = Batch::default();
+        let mut last = None;
+        {
+            let mut tail = self.tail.lock();
+            for entry in entries {
+                let key = self.keys.number(Kind::Entry, entry.log_id.index);
+                let value = encode(&key, &LogEntry::from(&entry));
+                batch.put(Space::Log, key, value);
+                last = Some(entry.log_id);
+                tail.push(entry);
+            }
+        }
+        let tail = Arc::clone(&self.tail);
+        let done = move |result: io::Result<()>| {
+            if let (Ok(()), Some(last)) = (&result, last) {
+                tail.lock().became_durable(last);
+            }
+            callback.io_completed(result);
+        };
+        self.sync.submit(batch, Some(Box::new(done)));
+        Ok(())
+    }
+
+    async fn truncate_after(&mut self, last: Option<LogId>) -> Result<(), io::Error> {
+        let first = last.map_or(0, |id| id.index + 1);
+        let (_, end) = self.keys.all(Kind::Entry);
+        let mut batch = Batch::default();
+        batch.delete_range(Space::Log, self.keys.number(Kind::Entry, first), end);
+        self.tail.lock().truncate(last);
+        self.sync.persist(batch).await
+    }
+
+    async fn purge(&mut self, upto: LogId) -> Result<(), io::Error> {
+        let key = self.keys.single(Kind::Purged);
+        let value = encode(&key, &StoredLogId::from(upto));
+        let mut batch = Batch::default();
+        batch.put(Space::Log, key, value);
+        let (first, _) = self.keys.all(Kind::Entry);
+        batch.delete_range(Space::Log, first, self.keys.number(Kind::Entry, upto.index + 1));
+        self.tail.lock().purge(upto);
+        self.sync.submit(batch, None);
+        Ok(())
+    }
+}

@@ -1,0 +1,83 @@
+//! The end of a log, decoded: apply reads every entry once more right after it was written.
+
+use std::{
+    collections::BTreeMap,
+    ops::{Bound, RangeBounds},
+};
+
+use crate::types::{Entry, LogId};
+
+/// Entries that are durable are kept up to this number.
+const KEPT: usize = 256;
+
+/// Invariant: `entries` has no hole, and holds at least everything after `durable`.
+#[derive(Debug)]
+pub(super) struct Tail {
+    pub(super) purged: Option<LogId>,
+    pub(super) last: Option<LogId>,
+    pub(super) durable: Option<LogId>,
+    entries: BTreeMap<u64, Entry>,
+}
+
+impl Tail {
+    pub(super) fn new(purged: Option<LogId>, last: Option<LogId>) -> Self {
+        Self { purged, last, durable: last, entries: BTreeMap::new() }
+    }
+
+    pub(super) fn push(&mut self, entry: Entry) {
+        self.last = Some(entry.log_id);
+        self.entries.insert(entry.log_id.index, entry);
+        self.evict();
+    }
+
+    pub(super) fn became_durable(&mut self, upto: LogId) {
+        // A truncation may have overtaken the append.
+        if self.last >= Some(upto) {
+            self.durable = self.durable.max(Some(upto));
+        }
+        self.evict();
+    }
+
+    pub(super) fn truncate(&mut self, last: Option<LogId>) {
+        self.entries.split_off(&last.map_or(0, |id| id.index + 1));
+        self.last = self.last.min(last.max(self.purged));
+        self.durable = self.durable.min(self.last);
+    }
+
+    pub(super) fn purge(&mut self, upto: LogId) {
+        self.entries = self.entries.split_off(&(upto.index + 1));
+        self.purged = self.purged.max(Some(upto));
+        self.last = self.last.max(Some(upto));
+        self.durable = self.durable.max(Some(upto));
+    }
+
+    /// The entries `from <= index < to`, if all that exist are here.
+    pub(super) fn get(&self, from: u64, to: u64) -> Option<Vec<Entry>> {
+        let (first, _) = self.entries.first_key_value()?;
+        (from >= *first).then(|| self.entries.range(from..to.max(from)).map(|(_, e)| e.clone()).collect())
+    }
+
+    fn evict(&mut self) {
+        let Some(durable) = self.durable else { return };
+        while self.entries.len() > KEPT
+            && self.entries.first_key_value().is_some_and(|(index, _)| *index <= durable.index)
+        {
+            self.entries.pop_first();
+        }
+    }
+}
+
+/// A range of indexes as `from <= index < to`.
+pub(super) fn bounds(range: &impl RangeBounds<u64>) -> (u64, u64) {
+    let from = match range.start_bound() {
+        Bound::Included(n) => *n,
+        Bound::Excluded(n) => n.saturating_add(1),
+        Bound::Unbounded => 0,
+    };
+    let to = match range.end_bound() {
+        Bound::Included(n) => n.saturating_add(1),
+        Bound::Excluded(n) => *n,
+        Bound::Unbounded => u64::MAX,
+    };
+    (from, to)
+}

@@ -1,0 +1,176 @@
+//! openraft's types, fixed once, and our own stored forms of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use openraft::{
+    EntryPayload, Membership, StoredMembership,
+    impls::{BasicNode, Vote, leader_id_std},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    command::{Proposal, Reply},
+    store::record::Record,
+};
+
+openraft::declare_raft_types!(
+    /// Our choice of openraft's types. A term names its leader, so it is a clean epoch.
+    pub(crate) TypeConfig:
+        D = Proposal,
+        R = Replies,
+        NodeId = u64,
+        Node = BasicNode,
+        LeaderId = leader_id_std::LeaderId<u64, u64>,
+        Vote = Vote<leader_id_std::LeaderId<u64, u64>>,
+        AsyncRuntime = openraft_rt_tokio::TokioRuntime,
+);
+
+pub(crate) type LeaderId = leader_id_std::LeaderId<u64, u64>;
+pub(crate) type CommittedLeaderId = openraft::alias::CommittedLeaderIdOf<TypeConfig>;
+pub(crate) type LogId = openraft::LogId<CommittedLeaderId>;
+pub(crate) type Entry = openraft::alias::EntryOf<TypeConfig>;
+pub(crate) type StoredMembershipOf = StoredMembership<CommittedLeaderId, u64, BasicNode>;
+pub(crate) type SnapshotMeta = openraft::alias::SnapshotMetaOf<TypeConfig>;
+pub(crate) type Raft = openraft::Raft<TypeConfig, crate::machine::Machine>;
+
+/// The answers to one entry's commands, in order.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Replies(pub(crate) Vec<Reply>);
+
+pub(crate) fn log_id(term: u64, index: u64) -> LogId {
+    LogId::new(CommittedLeaderId::new(term), index)
+}
+
+/// A log id as stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StoredLogId {
+    pub(crate) term: u64,
+    pub(crate) index: u64,
+}
+
+impl From<LogId> for StoredLogId {
+    fn from(id: LogId) -> Self {
+        Self { term: id.leader_id.term, index: id.index }
+    }
+}
+
+impl From<StoredLogId> for LogId {
+    fn from(id: StoredLogId) -> Self {
+        log_id(id.term, id.index)
+    }
+}
+
+impl Record for StoredLogId {
+    const VERSION: u8 = 1;
+}
+
+/// A vote as stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StoredVote {
+    term: u64,
+    node: u64,
+    committed: bool,
+}
+
+impl From<&Vote<LeaderId>> for StoredVote {
+    fn from(vote: &Vote<LeaderId>) -> Self {
+        let LeaderId { term, voted_for } = vote.leader_id;
+        Self { term, node: voted_for, committed: vote.committed }
+    }
+}
+
+impl From<StoredVote> for Vote<LeaderId> {
+    fn from(vote: StoredVote) -> Self {
+        let leader_id = LeaderId { term: vote.term, voted_for: vote.node };
+        Self { leader_id, committed: vote.committed }
+    }
+}
+
+impl Record for StoredVote {
+    const VERSION: u8 = 1;
+}
+
+/// A membership as stored: the voters of one or, while it changes, two configurations.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Members {
+    voters: Vec<BTreeSet<u64>>,
+    addresses: BTreeMap<u64, String>,
+}
+
+impl From<&Membership<u64, BasicNode>> for Members {
+    fn from(membership: &Membership<u64, BasicNode>) -> Self {
+        let address = |(id, node): (&u64, &BasicNode)| (*id, node.addr.clone());
+        Self {
+            voters: membership.get_joint_config().clone(),
+            addresses: membership.nodes().map(address).collect(),
+        }
+    }
+}
+
+impl From<Members> for Membership<u64, BasicNode> {
+    fn from(members: Members) -> Self {
+        let nodes: BTreeMap<u64, BasicNode> =
+            members.addresses.into_iter().map(|(id, addr)| (id, BasicNode { addr })).collect();
+        // Written from a valid membership, so it is valid; an empty one stands for none yet.
+        Self::new(members.voters, nodes).unwrap_or_default()
+    }
+}
+
+/// A log entry as stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LogEntry {
+    pub(crate) id: StoredLogId,
+    pub(crate) payload: Payload,
+}
+
+/// What an entry holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Payload {
+    Blank,
+    Proposal(Proposal),
+    Members(Members),
+}
+
+impl Record for LogEntry {
+    const VERSION: u8 = 1;
+}
+
+impl From<&Entry> for LogEntry {
+    fn from(entry: &Entry) -> Self {
+        let payload = match &entry.payload {
+            EntryPayload::Blank => Payload::Blank,
+            EntryPayload::Normal(proposal) => Payload::Proposal(proposal.clone()),
+            EntryPayload::Membership(membership) => Payload::Members(membership.into()),
+        };
+        Self { id: entry.log_id.into(), payload }
+    }
+}
+
+impl From<LogEntry> for Entry {
+    fn from(entry: LogEntry) -> Self {
+        let payload = match entry.payload {
+            Payload::Blank => EntryPayload::Blank,
+            Payload::Proposal(proposal) => EntryPayload::Normal(proposal),
+            Payload::Members(members) => EntryPayload::Membership(members.into()),
+        };
+        Self { log_id: entry.id.into(), payload }
+    }
+}
+
+/// What a group has applied, and the membership in force.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Applied {
+    pub(crate) last: Option<StoredLogId>,
+    pub(crate) members_at: Option<StoredLogId>,
+    pub(crate) members: Members,
+}
+
+impl Record for Applied {
+    const VERSION: u8 = 1;
+}
+
+impl Applied {
+    pub(crate) fn membership(&self) -> StoredMembershipOf {
+        StoredMembership::new(self.members_at.map(Into::into), self.members.clone().into())
+    }
+}
