@@ -27,9 +27,20 @@ profile_dir() {
     esac
 }
 
-# Warns before the one build that takes long.
-announce_build() {
+# cargo tells outputs of two clones apart by nothing but the age of the sources. When another
+# clone has built here before, what it built of ours is forgotten; RocksDB and the rest stay.
+claim_outputs() {
+    local claim=$CARGO_TARGET_DIR/.bellwether-clone
+    mkdir -p "$CARGO_TARGET_DIR"
+    [ "$(cat "$claim" 2>/dev/null)" = "$root" ] && return
+    rm -rf "$CARGO_TARGET_DIR"/*/.fingerprint/bellwether-*
+    printf '%s\n' "$root" >"$claim"
+}
+
+# Makes ready for a build of a profile, and warns before the one that takes long.
+prepare_build() {
     local built
+    claim_outputs
     built=$(compgen -G "$(profile_dir "$1")/build/librocksdb-sys-*/out/librocksdb.a" || true)
     [ -n "$built" ] && return
     say "build: RocksDB is compiled now, which takes 15 to 20 minutes on two cores."

@@ -47,11 +47,13 @@ pub(crate) struct ConfigShardView {
 impl From<ConfigStatus> for ConfigView {
     fn from(status: ConfigStatus) -> Self {
         let shard = |(shard, version)| ConfigShardView { shard, version };
-        let text = status.document;
+        // Version 0 is no document at all, whatever stands in its place.
+        let loaded = status.version > 0;
+        let text = if loaded { status.document } else { String::new() };
         Self {
             version: status.version,
             digest: status.digest,
-            loaded_at: (status.version > 0).then_some(status.loaded_at),
+            loaded_at: loaded.then_some(status.loaded_at),
             file: status.origin,
             document: match serde_json::from_str(&text) {
                 Ok(document) => document,

@@ -27,7 +27,7 @@ use crate::{
     query::{FilterParams, Query, filter},
     state::ApiState,
 };
-use feed::{Feed, Start};
+use feed::{Feed, Snapshot, Start};
 
 const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 
@@ -106,7 +106,7 @@ async fn start(
         partial: false,
     };
     let first = shards.list(&question).await?;
-    Ok(Start::Snapshot { cursor, question, first: first.value })
+    Ok(Start::Snapshot(Box::new(Snapshot { cursor, question, first: first.value })))
 }
 
 fn stream(api: &ApiState, filter: Filter, start: Start, permit: OwnedSemaphorePermit) -> Response {

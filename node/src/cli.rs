@@ -97,8 +97,8 @@ fn run_node(args: args::RunArgs) -> ExitCode {
 fn completion(shell: clap_complete::Shell, output: &Output) -> Result<Verdict, CliError> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "bellwether", &mut script);
-    let script = String::from_utf8(script)
-        .map_err(|e| CliError::Failed(io::Error::other(e).to_string()))?;
+    let script =
+        String::from_utf8(script).map_err(|e| CliError::Failed(io::Error::other(e).to_string()))?;
     output.print(&script)?;
     Ok(Verdict::Good)
 }

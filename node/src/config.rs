@@ -7,6 +7,7 @@ mod files;
 mod merge;
 mod overrides;
 mod place;
+mod places;
 mod problem;
 pub(crate) mod quickstart;
 mod resources;
@@ -37,7 +38,7 @@ use place::{Source, Sources, Tree};
 pub(crate) use problem::{ConfigProblem, Invalid};
 pub(crate) use resources::written_id;
 pub(crate) use secrets::Secret;
-pub(crate) use sections::{Cluster, ExposedListener, Listen, Node, Retention};
+pub(crate) use sections::{Cluster, Listen, Node, Retention};
 pub(crate) use sinks::{FileSink, Sink, SinkKind};
 
 /// The most values of a configuration, aliases expanded.
@@ -66,7 +67,7 @@ pub(crate) struct Config {
     pub(crate) document: Value,
     /// `sha256:` and the hexadecimal SHA-256 of the document's JSON.
     pub(crate) digest: String,
-    /// The main file; none for the embedded quick start.
+    /// The main file as an absolute path; none for the embedded quick start.
     pub(crate) file: Option<PathBuf>,
 }
 
@@ -102,7 +103,10 @@ impl Config {
         match config {
             Some(config) if problems.is_empty() => {
                 let digest = digest(&tree.value);
-                Ok(Self { document: tree.value, digest, file: origins.file.clone(), ..config })
+                // Absolute, because clients that are told of it run elsewhere.
+                let file = origins.file.as_ref();
+                let file = file.map(|file| std::path::absolute(file).unwrap_or(file.clone()));
+                Ok(Self { document: tree.value, digest, file, ..config })
             }
             _ => Err(Invalid::new(problems)),
         }
@@ -137,8 +141,12 @@ fn read(
             overrides::apply_flag(&mut tree, sources, flag, path, value);
         }
     }
-    if origins.file.is_none() {
-        quickstart::substitute(&mut tree);
+    if origins.file.is_none()
+        && let Err(detail) = quickstart::substitute(&mut tree)
+    {
+        let found = tree.place.find("/listen/http");
+        problems.push(ConfigProblem::at(sources, found.spot, found.key, detail));
+        return None;
     }
     Some(tree)
 }

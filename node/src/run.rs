@@ -2,9 +2,12 @@
 
 use std::process::ExitCode;
 
-use tracing::error;
+use tracing::{error, info};
 
-use crate::{cli::args::RunArgs, config::Config};
+use crate::{
+    cli::args::RunArgs,
+    config::{Config, FileSink, SinkKind},
+};
 
 /// Runs a node until it is told to stop.
 pub(crate) async fn run(args: RunArgs) -> ExitCode {
@@ -18,6 +21,10 @@ pub(crate) async fn run(args: RunArgs) -> ExitCode {
     if let Err(refusal) = config.listen.check_exposure(args.insecure) {
         error!(%refusal, "refusing to start");
         return ExitCode::FAILURE;
+    }
+    for sink in &config.sinks {
+        let SinkKind::File(FileSink { path, .. }) = &sink.kind;
+        info!(sink = sink.name, path = %path.display(), "events go here");
     }
     error!("this build has no node in it");
     ExitCode::FAILURE

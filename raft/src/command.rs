@@ -15,7 +15,7 @@ pub use reply::{DeclareOutcome, Refusal, Reply, ReportReply};
 
 /// One log entry: when it was proposed and what it asks, in order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Proposal {
+pub(crate) struct Proposal {
     /// The leader's clocks.
     pub stamp: Stamp,
     /// What is asked; many callers share one entry.
@@ -30,7 +30,7 @@ impl std::fmt::Display for Proposal {
 
 /// The leader's clocks at a proposal (SEMANTICS 1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stamp {
+pub(crate) struct Stamp {
     /// Who proposes.
     pub node: NodeId,
     /// Whether this is its term's first command.
@@ -170,6 +170,8 @@ pub struct Report {
     pub incarnation: Incarnation,
     /// Which declaration of it was probed.
     pub generation: u64,
+    /// The term whose leader asked for the probe: the fencing token.
+    pub term: u64,
     /// The schedule epoch of the slot.
     pub epoch: u32,
     /// The slot.

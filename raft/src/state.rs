@@ -13,7 +13,7 @@ use std::{
 };
 
 use model::{
-    Millis, Miss, NodeId, Offset, Resource, ResourceId, ResourceSpec, ShardTime, Term, WallTime,
+    Millis, Miss, Offset, Resource, ResourceId, ResourceSpec, ShardTime, Term, WallTime,
     cursor::Position,
     event::{ClusterIdentity, Event},
     maintenance::{Maintenance, ShardMaintenance},
@@ -89,7 +89,7 @@ impl Default for Head {
 
 /// An event and when it was decided, in shard time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct OutboxRecord {
+pub(crate) struct OutboxRecord {
     /// When, in shard time: retention counts from here.
     pub at: ShardTime,
     /// The event.
@@ -227,10 +227,5 @@ impl State {
         let by_silence = resource.state.heard.plus(spec.policy.stale_after);
         let catch_up = spec.slot_interval().0.saturating_add(spec.timeout.0);
         Some(by_silence.max(self.head.term_began.plus(Millis(catch_up))))
-    }
-
-    /// Who proposed the last entry.
-    pub(crate) fn last_leader(&self) -> Option<NodeId> {
-        self.head.stamp.map(|stamp| stamp.node)
     }
 }

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::{Client, Config, binary, config::free_port, control::note, wait::eventually};
+use crate::{Client, Config, binary, config::free_port, wait::eventually};
 
 /// How long a node may take until it answers `/readyz`.
 const READY: Duration = Duration::from_secs(60);
@@ -255,8 +255,10 @@ impl Drop for Node {
             let _ = child.kill();
             let _ = child.wait();
         }
-        if std::thread::panicking() {
-            note(&format!("the node's log ends with:\n{}", self.log_tail()));
+        // libtest swallows this where the test has passed.
+        #[expect(clippy::print_stderr, reason = "belongs to the output of a test that fails")]
+        if self.log_file().exists() {
+            eprintln!("the node's log ends with:\n{}", self.log_tail());
         }
     }
 }

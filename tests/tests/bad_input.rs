@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use bellwether_tests::{Answer, Client, Config, Node, oracle};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const RESOURCE: &str = "/api/v1/infrastructure/resources/endpoint:shop";
 const LIST: &str = "/api/v1/infrastructure/resources";
@@ -54,7 +54,8 @@ async fn every_bad_request_gets_a_problem_that_names_what_is_wrong() -> Result<(
     let node = Node::start(&Config::new()).await?;
     let client = node.client();
     let mut wrong = Vec::new();
-    for case in declarations().into_iter().chain(requests()) {
+    let cases = [unreadable(), declarations(), queries(), paths(), other_bodies()];
+    for case in cases.into_iter().flatten() {
         if let Err(why) = case.verdict(&client).await {
             wrong.push(format!("{}: {why:#}", case.what));
         }
@@ -66,84 +67,106 @@ async fn every_bad_request_gets_a_problem_that_names_what_is_wrong() -> Result<(
     Ok(())
 }
 
-fn declarations() -> Vec<Case> {
-    let put = |what, names, body: serde_json::Value| {
-        case(what, Method::PUT, RESOURCE, names).with(body.to_string())
-    };
-    let check = json!({"tcp": {"address": "127.0.0.1:1"}});
-    let huge = json!({"type": "ENDPOINT", "name": "x".repeat(1 << 20), "check": check});
+/// Bodies that are no document at all.
+fn unreadable() -> Vec<Case> {
+    let put = |what, body: &str| case(what, Method::PUT, RESOURCE, "detail").with(body);
+    let not_finite = json!({"type": "ENDPOINT", "name": "x",
+        "check": {"icmp": {"host": "a", "max_loss_percent": "N"}}});
+    let huge = json!({"type": "ENDPOINT", "name": "x".repeat(1 << 20)});
     vec![
-        case("malformed JSON", Method::PUT, RESOURCE, "detail").with("{\"type\": "),
-        case("no object", Method::PUT, RESOURCE, "detail").with("[1, 2]"),
-        case("no body", Method::PUT, RESOURCE, "detail").with(""),
-        case("deep nesting", Method::PUT, RESOURCE, "detail").with("[".repeat(100_000)),
-        case("not UTF-8 escapes", Method::PUT, RESOURCE, "detail").with("{\"name\": \"\\ud800\"}"),
-        put("unknown field", "/nmae", json!({"type": "ENDPOINT", "nmae": "x", "check": check})),
-        put("missing field", "name", json!({"type": "ENDPOINT", "check": check})),
-        put("unknown type", "/type", json!({"type": "ENDPIONT", "name": "x", "check": check})),
-        put("wrong kind", "/name", json!({"type": "ENDPOINT", "name": 7, "check": check})),
-        put("unknown check", "/check", json!({"type": "ENDPOINT", "name": "x", "check": {"htp": {}}})),
-        put("no unit", "/interval", json!({"type": "ENDPOINT", "name": "x", "check": check, "interval": 5})),
-        put("negative interval", "/interval", json!({"type": "ENDPOINT", "name": "x", "check": check, "interval": "-5s"})),
-        put("interval shorter than timeout", "/timeout", json!({"type": "ENDPOINT", "name": "x", "check": check, "interval": "1s", "timeout": "2s"})),
-        put("bad label", "/labels", json!({"type": "ENDPOINT", "name": "x", "check": check, "labels": {"a b": "c"}})),
-        put("file of the node", "ca_file", json!({"type": "ENDPOINT", "name": "x", "check": {"http": {"url": "https://127.0.0.1/", "ca_file": "/etc/hosts"}}})),
-        put("other id", "/id", json!({"id": "endpoint:other", "type": "ENDPOINT", "name": "x", "check": check})),
-        case("number that is not finite", Method::PUT, RESOURCE, "detail").with(
-            r#"{"type":"ENDPOINT","name":"x","check":{"icmp":{"host":"a","max_loss_percent":1e999}}}"#,
-        ),
-        case("key twice", Method::PUT, RESOURCE, "detail").with(
-            r#"{"type":"ENDPOINT","name":"x","name":"y","check":{"push":{"ttl":"1m"}}}"#,
-        ),
-        case("oversized body", Method::PUT, RESOURCE, "detail").with(huge.to_string()).status(&[413]),
+        put("malformed JSON", "{\"type\": "),
+        put("no object", "[1, 2]"),
+        put("no body", ""),
+        put("deep nesting", &"[".repeat(100_000)),
+        put("half a surrogate", "{\"name\": \"\\ud800\"}"),
+        put("key twice", r#"{"type":"ENDPOINT","name":"x","name":"y"}"#),
+        put("number that is not finite", &not_finite.to_string().replace("\"N\"", "1e999")),
+        put("oversized body", &huge.to_string()).status(&[413]),
     ]
 }
 
-fn requests() -> Vec<Case> {
-    let get = |what, query: &str, names| case(what, Method::GET, &format!("{LIST}?{query}"), names);
-    let long = format!("{LIST}/{}", "x".repeat(10_000));
-    let push = format!("{RESOURCE}/observations");
-    let maintenance = "/api/v1/infrastructure/maintenance/upgrade";
+/// Declarations in which one thing is wrong; null stands for a field that is not there.
+fn declarations() -> Vec<Case> {
+    let sound = json!({"type": "ENDPOINT", "name": "x",
+        "check": {"tcp": {"address": "127.0.0.1:1"}}});
+    let put = |what, names, changes: Value| {
+        let mut body = sound.clone();
+        for (key, value) in changes.as_object().into_iter().flatten() {
+            body[key] = value.clone();
+        }
+        case(what, Method::PUT, RESOURCE, names).with(body.to_string())
+    };
+    let ca_file = json!({"http": {"url": "https://127.0.0.1/", "ca_file": "/etc/hosts"}});
     vec![
-        get("unknown filter", "colour=red", "colour"),
-        get("bad selector", "labels=team%20in%20(", "labels"),
-        get("bad state", "health_status=ILL", "health_status"),
-        get("bad type", "resource_type=HOSTS", "resource_type"),
-        get("limit of none", "limit=0", "limit"),
-        get("limit too high", "limit=1000000", "limit"),
-        get("limit that is no number", "limit=ten", "limit"),
-        get("bad page", "continue=%21%21", "continue"),
-        get("bad consistency", "consistency=maybe", "consistency"),
-        case("bad cursor", Method::GET, &format!("{WATCH}?cursor=nonsense"), "cursor"),
-        case("watch with unknown filter", Method::GET, &format!("{WATCH}?colour=red"), "colour"),
-        case("coverage of nonsense", Method::GET, "/api/v1/coverage?since=soon", "since"),
-        case("10,000-character id", Method::GET, &long, "id").status(&[400, 414]),
-        case("10,000-character id declared", Method::PUT, &long, "id")
-            .with(
-                json!({"type": "ENDPOINT", "name": "x", "check": {"push": {"ttl": "1m"}}})
-                    .to_string(),
-            )
-            .status(&[400, 414]),
-        case("id with a slash", Method::GET, &format!("{LIST}/a%2Fb"), "id"),
-        case("id that is not UTF-8", Method::GET, &format!("{LIST}/%FF"), "detail"),
-        case("unknown resource", Method::GET, RESOURCE, "endpoint:shop").status(&[404]),
-        case("unknown path", Method::GET, "/api/v1/nothing", "detail").status(&[404]),
+        put("unknown field", "/nmae", json!({"nmae": "x"})),
+        put("missing field", "`name`", json!({"name": null})),
+        put("unknown type", "/type", json!({"type": "ENDPIONT"})),
+        put("wrong kind", "/name", json!({"name": 7})),
+        put("unknown check", "/check/htp", json!({"check": {"htp": {}}})),
+        put("no unit", "/interval", json!({"interval": 5})),
+        put("negative interval", "/interval", json!({"interval": "-5s"})),
+        put("too short", "/timeout", json!({"interval": "1s", "timeout": "2s"})),
+        put("bad label", "/labels", json!({"labels": {"a b": "c"}})),
+        put("file of the node", "/check/http/ca_file", json!({"check": ca_file})),
+        put("other id", "/id", json!({"id": "endpoint:other"})),
+    ]
+}
+
+fn queries() -> Vec<Case> {
+    let get = |what, query: &str, names| case(what, Method::GET, &format!("{LIST}?{query}"), names);
+    let watch =
+        |what, query: &str, names| case(what, Method::GET, &format!("{WATCH}?{query}"), names);
+    vec![
+        get("unknown filter", "colour=red", "?colour"),
+        get("filter twice", "limit=1&limit=2", "?limit"),
+        get("bad selector", "labels=team%20in%20(", "?labels"),
+        get("bad state", "health_status=ILL", "?health_status"),
+        get("bad type", "resource_type=HOSTS", "?resource_type"),
+        get("limit of none", "limit=0", "?limit"),
+        get("limit too high", "limit=1000000", "?limit"),
+        get("limit that is no number", "limit=ten", "?limit"),
+        get("bad page", "continue=%21%21", "?continue"),
+        get("bad consistency", "consistency=maybe", "?consistency"),
+        watch("bad cursor", "cursor=nonsense", "?cursor"),
+        watch("watch with unknown filter", "colour=red", "?colour"),
+        case("coverage of nonsense", Method::GET, "/api/v1/coverage?since=soon", "?since"),
+    ]
+}
+
+fn paths() -> Vec<Case> {
+    let get = |what, path: &str, names| case(what, Method::GET, path, names);
+    let long = format!("{LIST}/{}", "x".repeat(10_000));
+    let push = json!({"type": "ENDPOINT", "name": "x", "check": {"push": {"ttl": "1m"}}});
+    vec![
+        get("10,000-character id", &long, "{id}"),
+        case("10,000-character id declared", Method::PUT, &long, "{id}").with(push.to_string()),
+        get("id with a slash", &format!("{LIST}/a%2Fb"), "{id}"),
+        get("id that is not UTF-8", &format!("{LIST}/%FF"), "{id}"),
+        get("unknown resource", RESOURCE, "endpoint:shop").status(&[404]),
+        get("unknown path", "/api/v1/nothing", "detail").status(&[404]),
         case("unsupported method", Method::PATCH, RESOURCE, "detail").status(&[405]),
         case("unsupported method on a list", Method::DELETE, LIST, "detail").status(&[405]),
-        case("maintenance of nothing", Method::PUT, maintenance, "selector")
-            .with(json!({"ends_at": "2030-01-01T00:00:00Z"}).to_string()),
-        case("maintenance without an end", Method::PUT, maintenance, "ends_at")
-            .with(json!({"selector": "team=shop"}).to_string()),
-        case("maintenance with a bad selector", Method::PUT, maintenance, "selector")
-            .with(json!({"selector": "team in (", "ends_at": "2030-01-01T00:00:00Z"}).to_string()),
-        case("observation of the unknown", Method::POST, &push, "endpoint:shop")
-            .with(json!({"outcome": "ok", "observed_at": "2026-01-01T00:00:00Z"}).to_string())
+    ]
+}
+
+fn other_bodies() -> Vec<Case> {
+    let maintenance = |what, names, body: Value| {
+        let path = "/api/v1/infrastructure/maintenance/upgrade";
+        case(what, Method::PUT, path, names).with(body.to_string())
+    };
+    let end = "2035-01-01T00:00:00Z";
+    let path = format!("{RESOURCE}/observations");
+    let observation = |what, names, body: &str| {
+        case(what, Method::POST, &path, names).with(body.replace("NOW", "2026-01-01T00:00:00Z"))
+    };
+    vec![
+        maintenance("of nothing", "/selector", json!({"ends_at": end})),
+        maintenance("without an end", "`ends_at`", json!({"selector": "a=b"})),
+        maintenance("no selector", "/selector", json!({"selector": "a in (", "ends_at": end})),
+        observation("unknown", "endpoint:shop", r#"{"outcome":"ok","observed_at":"NOW"}"#)
             .status(&[404]),
-        case("observation that is not finite", Method::POST, &push, "detail").with(
-            r#"{"outcome":"ok","metrics":{"load":1e999},"observed_at":"2026-01-01T00:00:00Z"}"#,
-        ),
-        case("unknown outcome", Method::POST, &push, "outcome")
-            .with(json!({"outcome": "fine", "observed_at": "2026-01-01T00:00:00Z"}).to_string()),
+        observation("not finite", "detail", r#"{"outcome":"ok","metrics":{"load":1e999}}"#),
+        observation("no outcome", "/outcome", r#"{"outcome":"fine","observed_at":"NOW"}"#),
     ]
 }
 

@@ -114,6 +114,8 @@ struct View {
     cursor: String,
     /// Sequence and health by resource.
     rows: BTreeMap<String, (u64, String)>,
+    /// The sequences of the snapshot: what changed while it was read may be told again.
+    snapshot: BTreeMap<String, u64>,
 }
 
 impl View {
@@ -123,26 +125,35 @@ impl View {
             Some((id, (row["sequence"].as_u64()?, row["health_status"].as_str()?.to_owned())))
         };
         let rows: Option<_> = snapshot.iter().map(row).collect();
-        let view = Self { cursor, rows: rows.context("a snapshot row lacks a field")? };
-        ensure!(view.rows.len() == TARGETS, "the snapshot has {} rows", view.rows.len());
-        Ok(view)
+        let rows: BTreeMap<String, (u64, String)> = rows.context("a row lacks a field")?;
+        ensure!(rows.len() == TARGETS, "the snapshot has {} rows", rows.len());
+        let snapshot = rows.iter().map(|(id, (sequence, _))| (id.clone(), *sequence)).collect();
+        Ok(Self { cursor, rows, snapshot })
     }
 
     /// Takes one change in. Says whether it was a transition.
     fn take(&mut self, change: Change) -> Result<bool> {
         let is_transition = change.kind == "transition";
         if is_transition {
-            let id = change.resource_id().context("a transition without resource")?.to_owned();
-            let (sequence, _) = self.rows.get(&id).with_context(|| format!("{id} is new"))?;
-            let (found, wanted) = (change.sequence(), sequence + 1);
-            ensure!(found == Some(wanted), "{id}: {found:?} instead of {wanted}: {change:?}");
-            let status = change.status().context("a transition without health")?.to_owned();
-            self.rows.insert(id, (wanted, status));
+            self.transition(&change)?;
         } else if !["updated", "bookmark", "synced"].contains(&change.kind.as_str()) {
             bail!("unexpected: {change:?}");
         }
         self.cursor = change.cursor.context("a change without cursor")?;
         Ok(is_transition)
+    }
+
+    fn transition(&mut self, change: &Change) -> Result<()> {
+        let id = change.resource_id().context("a transition without resource")?;
+        let found = change.sequence().context("a transition without sequence")?;
+        if self.snapshot.get(id).is_some_and(|seen| found <= *seen) {
+            return Ok(());
+        }
+        let (sequence, status) = self.rows.get_mut(id).with_context(|| format!("{id} is new"))?;
+        ensure!(found == *sequence + 1, "{id}: {found} after {sequence}: {change:?}");
+        *sequence = found;
+        change.status().context("a transition without health")?.clone_into(status);
+        Ok(())
     }
 
     async fn read_transitions(&mut self, watch: &mut Watch, mut count: usize) -> Result<()> {

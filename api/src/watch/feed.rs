@@ -30,20 +30,24 @@ pub(super) enum Start {
     /// After a cursor that the client has.
     Resume(Cursor),
     /// With all rows, then after the cursor.
-    Snapshot {
-        /// Taken before the rows.
-        cursor: Cursor,
-        /// What asks for the rows.
-        question: ListQuery,
-        /// The first of them.
-        first: Page,
-    },
+    Snapshot(Box<Snapshot>),
+}
+
+/// The rows as they are, and where the changes to them begin.
+pub(super) struct Snapshot {
+    /// Taken before the rows.
+    pub(super) cursor: Cursor,
+    /// What asks for the rows.
+    pub(super) question: ListQuery,
+    /// The first of them.
+    pub(super) first: Page,
 }
 
 impl Start {
     pub(super) fn cursor(&self) -> &Cursor {
         match self {
-            Self::Resume(cursor) | Self::Snapshot { cursor, .. } => cursor,
+            Self::Resume(cursor) => cursor,
+            Self::Snapshot(snapshot) => &snapshot.cursor,
         }
     }
 }
@@ -118,8 +122,8 @@ impl Feed {
             self.shards.shard_ids().map(|s| wake(s, self.shards.applied(s))).collect();
         self.send(frame::hello()).await?;
         let resumed = matches!(start, Start::Resume(_));
-        if let Start::Snapshot { question, first, .. } = start {
-            self.snapshot(question, first).await?;
+        if let Start::Snapshot(snapshot) = start {
+            self.snapshot(*snapshot).await?;
         }
         for shard in self.shards.shard_ids().collect::<Vec<_>>() {
             self.drain(shard).await?;
@@ -142,8 +146,8 @@ impl Feed {
         }
     }
 
-    async fn snapshot(&mut self, mut question: ListQuery, first: Page) -> Result<(), End> {
-        let mut page = first;
+    async fn snapshot(&mut self, snapshot: Snapshot) -> Result<(), End> {
+        let Snapshot { mut question, first: mut page, .. } = snapshot;
         loop {
             for row in &page.rows {
                 self.send(frame::snapshot(row)).await?;

@@ -8,6 +8,7 @@ use super::{
     args::{CheckCommand, Format},
     error::{CliError, Verdict},
     output::{Output, note},
+    text::counted,
 };
 use crate::config::{Config, Invalid, Origins, schema};
 
@@ -45,8 +46,7 @@ fn refuse(file: &Path, invalid: &Invalid, output: &Output) -> Result<Verdict, Cl
     match output.format {
         Format::Table | Format::Name => {
             let count = invalid.problems.len();
-            let plural = if count == 1 { "problem" } else { "problems" };
-            note(&format!("{invalid}{}: {count} {plural}", file.display()));
+            note(&format!("{invalid}{}: {}", file.display(), counted(count, "problem")));
         }
         Format::Json | Format::Yaml => {
             let value = json!({"valid": false, "problems": invalid.problems});
@@ -87,13 +87,13 @@ fn sentence(file: &Path, config: &Config) -> String {
         types(config).into_iter().map(|(name, count)| format!("{count} {name}")).collect();
     let types = if types.is_empty() { String::new() } else { format!(" ({})", types.join(", ")) };
     format!(
-        "{}: valid; cluster {}, {} shards, node {}, {} resources{types}, {} sinks, {:.1} checks a second\n",
+        "{}: valid; cluster {}, {}, node {}, {}{types}, {}, {:.1} checks a second\n",
         file.display(),
         config.cluster.name,
-        config.cluster.shards,
+        counted(config.cluster.shards as usize, "shard"),
         config.node.name,
-        config.resources.len(),
-        config.sinks.len(),
+        counted(config.resources.len(), "resource"),
+        counted(config.sinks.len(), "sink"),
         checks_per_second(config),
     )
 }

@@ -103,12 +103,18 @@ impl Client {
         self.send(method, self.url(path, &[name], &Query::new()), body).await
     }
 
-    /// All pages of a list.
+    /// The pages of a list, until `most` items are there.
     ///
     /// # Errors
     /// As [`CliError`] says.
-    pub(crate) async fn list(&self, path: &[&str], query: &Query) -> Result<Vec<Value>, CliError> {
-        let mut url = self.url(path, &[], query);
+    pub(crate) async fn list(
+        &self,
+        path: &[&str],
+        rest: &[&str],
+        query: &Query,
+        most: usize,
+    ) -> Result<Vec<Value>, CliError> {
+        let mut url = self.url(path, rest, query);
         let mut rows = Vec::new();
         for _ in 0..MAX_PAGES {
             let answer = self.send(Method::GET, url.clone(), None).await?;
@@ -116,6 +122,10 @@ impl Client {
                 return Err(CliError::Failed(format!("{url} answers no list")));
             };
             rows.extend(page);
+            if rows.len() >= most {
+                rows.truncate(most);
+                return Ok(rows);
+            }
             let next = answer.headers.get(LINK).and_then(|link| next_page(link.to_str().ok()?));
             match next.map(|next| self.base.join(&next)) {
                 None => return Ok(rows),

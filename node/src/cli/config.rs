@@ -15,7 +15,6 @@ use super::{
     text::{age_of, now},
 };
 use crate::config::{Config, Origins};
-use diff::Difference;
 
 const PATH: [&str; 3] = ["api", "v1", "config"];
 
@@ -47,7 +46,8 @@ fn status_page(output: &Output, config: &Value, lagging: usize) -> String {
         ("Loaded", format!("{} ago, at {}", age_of(loaded, now()), shown(&config["loaded_at"]))),
         ("Shards", format!("{} of {} have it", shards.len() - lagging, shards.len())),
     ];
-    let mut page: String = lines.iter().map(|(name, value)| format!("{name:10}{value}\n")).collect();
+    let mut page: String =
+        lines.iter().map(|(name, value)| format!("{name:10}{value}\n")).collect();
     if lagging > 0 {
         let mut table = TableView::new(&["SHARD", "VERSION"]);
         for shard in shards.iter().filter(|shard| shard["version"] != config["version"]) {
@@ -65,7 +65,8 @@ pub(super) async fn diff(
     output: &Output,
 ) -> Result<Verdict, CliError> {
     let config = client.get(&PATH, &[], &Query::new()).await?.body;
-    let file = file.or_else(|| config["file"].as_str().map(PathBuf::from)).ok_or_else(|| {
+    let running = config["file"].as_str().filter(|file| !file.is_empty());
+    let file = file.or_else(|| running.map(PathBuf::from)).ok_or_else(|| {
         CliError::Failed("the node runs the embedded quick start; name a file to compare".into())
     })?;
     let local = load(&file)?;
@@ -85,7 +86,9 @@ pub(super) async fn diff(
 fn load(file: &Path) -> Result<Config, CliError> {
     let origins = Origins { file: Some(file.to_owned()), ..Origins::default() };
     Config::load(&origins).map_err(|invalid| {
-        CliError::Failed(format!("{} is not valid:\n{invalid}", file.display()).trim_end().to_owned())
+        CliError::Failed(
+            format!("{} is not valid:\n{invalid}", file.display()).trim_end().to_owned(),
+        )
     })
 }
 
@@ -109,17 +112,24 @@ pub(super) async fn event_files(client: &Client) -> Result<Vec<PathBuf>, CliErro
     Ok(files)
 }
 
-/// The file and its rotated forms: all that begin with its name.
+/// The file and its rotated forms: `events.jsonl` and `events.000001.jsonl`.
 fn with_rotated(path: &Path) -> Vec<PathBuf> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Vec::new() };
-    let entries = std::fs::read_dir(directory.unwrap_or(Path::new("."))).into_iter().flatten();
-    let rotated = |file: &str| {
-        file == name || file.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'))
+    let text =
+        |part: Option<&std::ffi::OsStr>| part.and_then(|part| part.to_str()).map(str::to_owned);
+    let (Some(name), Some(stem)) = (text(path.file_name()), text(path.file_stem())) else {
+        return Vec::new();
     };
+    let extension = name[stem.len()..].to_owned();
+    let rotated = |file: &str| {
+        let rest = file.strip_prefix(&stem).and_then(|rest| rest.strip_prefix('.'));
+        let number = rest.and_then(|rest| rest.strip_suffix(&extension));
+        number.is_some_and(|n| !n.is_empty() && n.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let entries = std::fs::read_dir(directory.unwrap_or(Path::new("."))).into_iter().flatten();
     let mut files: Vec<PathBuf> = entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|file| rotated(file))
+        .filter(|file| *file == name || rotated(file))
         .map(|file| path.with_file_name(file))
         .collect();
     files.sort();
@@ -133,12 +143,15 @@ mod tests {
     #[test]
     fn rotated_files_belong_to_their_sink() {
         let directory = tempfile::tempdir().unwrap();
-        for name in ["e.jsonl", "e.jsonl.1", "e.jsonl.20261121T100000Z", "e.jsonl2", "other"] {
+        for name in
+            ["e.jsonl", "e.000001.jsonl", "e.000002.jsonl", "e.x.jsonl", "e..jsonl", "f.jsonl"]
+        {
             std::fs::write(directory.path().join(name), "").unwrap();
         }
         let found = with_rotated(&directory.path().join("e.jsonl"));
-        let names: Vec<_> = found.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
-        assert_eq!(names, ["e.jsonl", "e.jsonl.1", "e.jsonl.20261121T100000Z"]);
-        assert_eq!(with_rotated(&directory.path().join("none")), [PathBuf::new(); 0]);
+        let names: Vec<_> =
+            found.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
+        assert_eq!(names, ["e.000001.jsonl", "e.000002.jsonl", "e.jsonl"]);
+        assert!(with_rotated(&directory.path().join("none")).is_empty());
     }
 }

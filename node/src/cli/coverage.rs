@@ -29,7 +29,8 @@ pub(super) async fn run(
         |coverage| vec![shown(&coverage["uptime_ratio"])],
         |_| {
             let (from, to) = (text(&coverage, "from"), text(&coverage, "to"));
-            let head = format!("Coverage of {of}\n  from {} to {}\n", printable(from), printable(to));
+            let head =
+                format!("Coverage of {of}\n  from {} to {}\n", printable(from), printable(to));
             head + &summary(&coverage)
         },
     )?;
@@ -98,12 +99,12 @@ mod tests {
             "missed": {"restart": 4, "overload": 0, "takeover": 1}, "uptime_ratio": 0.9995});
         assert_eq!(
             summary(&coverage),
-            "  expected           10,000\n\
-             \x20 ok                  9,990\n\
-             \x20 failed                  5\n\
-             \x20 missed                  5\n\
-             \x20   restart               4\n\
-             \x20   takeover              1\n\
+            "  expected         10,000\n\
+             \x20 ok                9,990\n\
+             \x20 failed                5\n\
+             \x20 missed                5\n\
+             \x20   restart             4\n\
+             \x20   takeover            1\n\
              \x20 covered       99.9500 %\n"
         );
         assert_eq!(summary(&json!({"expected": 0})), "  no slot has been due\n");

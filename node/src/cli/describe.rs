@@ -72,10 +72,7 @@ fn head(output: &Output, resource: &Value) -> String {
     {
         lines.push((name, shown(&resource[key])));
     }
-    lines.extend([
-        ("Managed by", shown(&resource["managed_by"])),
-        ("Place", place(resource)),
-    ]);
+    lines.extend([("Managed by", shown(&resource["managed_by"])), ("Place", place(resource))]);
     lines.into_iter().map(|(name, value)| format!("{name:14}{value}\n")).collect()
 }
 
@@ -87,7 +84,8 @@ fn place(resource: &Value) -> String {
 
 fn labels(labels: &Value) -> String {
     let pairs = labels.as_object().into_iter().flatten();
-    let pairs: Vec<String> = pairs.map(|(key, value)| printable(key) + "=" + &shown(value)).collect();
+    let pairs: Vec<String> =
+        pairs.map(|(key, value)| printable(key) + "=" + &shown(value)).collect();
     if pairs.is_empty() { "-".to_owned() } else { pairs.join(", ") }
 }
 
@@ -123,5 +121,8 @@ fn last_events(output: &Output, list: &Value) -> String {
     if events.is_empty() {
         return "  none\n".to_owned();
     }
-    events.iter().map(|event| "  ".to_owned() + &events::line(output, &EventView::of(event))).collect()
+    events
+        .iter()
+        .map(|event| "  ".to_owned() + &events::line(output, &EventView::of(event)))
+        .collect()
 }

@@ -67,7 +67,9 @@ impl Refusal {
         let problem: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
         let mut detail = match problem["detail"].as_str().or(problem["title"].as_str()) {
             Some(detail) => detail.to_owned(),
-            None => format!("the answer is {status} and no problem document; is this a bellwether node?"),
+            None => format!(
+                "the answer is {status} and no problem document; is this a bellwether node?"
+            ),
         };
         for error in problem["errors"].as_array().into_iter().flatten() {
             let text = |key: &str| error[key].as_str().unwrap_or_default();
@@ -89,7 +91,8 @@ mod tests {
 
     #[test]
     fn a_problem_document_becomes_what_to_do() {
-        let body = br#"{"detail":"2 fields are wrong","errors":[{"pointer":"/a","detail":"is bad"}]}"#;
+        let body =
+            br#"{"detail":"2 fields are wrong","errors":[{"pointer":"/a","detail":"is bad"}]}"#;
         let refusal = Refusal::read(StatusCode::BAD_REQUEST, None, body);
         assert_eq!(refusal.to_string(), "2 fields are wrong\n  /a: is bad");
         let body = br#"{"detail":"no quorum","request_id":"r1"}"#;

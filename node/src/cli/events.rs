@@ -15,6 +15,9 @@ use super::{
     text::{cut, printable},
 };
 
+/// The most events of a page.
+const PAGE: u32 = 1_000;
+
 /// Lists the events of one resource.
 pub(super) async fn list(
     id: &ResourceId,
@@ -22,10 +25,11 @@ pub(super) async fn list(
     client: &Client,
     output: &Output,
 ) -> Result<Verdict, CliError> {
-    let query = vec![("after", after.to_string()), ("limit", limit.to_string())];
-    let answer = client.get(&RESOURCES, &[id.as_str(), "events"], &query).await;
+    let query = vec![("after", after.to_string()), ("limit", limit.min(PAGE).to_string())];
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    let answer = client.list(&RESOURCES, &[id.as_str(), "events"], &query, most).await;
     let events = match answer {
-        Ok(answer) => answer.body,
+        Ok(events) => Value::Array(events),
         Err(CliError::Refused(refusal)) if refusal.status.as_u16() == 404 => {
             // The same question about the resource itself names the nearest id.
             one(id, client).await?;
@@ -55,8 +59,7 @@ pub(super) async fn tail(
     output: &Output,
 ) -> Result<Verdict, CliError> {
     let flags = [("labels", args.selector.clone()), ("namespace", args.namespace.clone())];
-    let query: Query =
-        flags.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    let query: Query = flags.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     follow(client, &query, |change| show(&change, output)).await?;
     Ok(Verdict::Good)
 }

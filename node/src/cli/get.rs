@@ -43,7 +43,7 @@ pub(super) async fn run(
         What::All | What::Type(_) => {
             let mut query = filters(args, &what);
             query.push(("limit", PAGE.to_owned()));
-            let rows = client.list(&RESOURCES, &query).await?;
+            let rows = client.list(&RESOURCES, &[], &query, usize::MAX).await?;
             (Value::Array(rows.clone()), rows)
         }
     };
@@ -140,10 +140,8 @@ async fn watch(
 }
 
 fn line(output: &Output, kind: &str, row: &Value) -> String {
-    let health = match kind {
-        "removed" => output.status("REMOVED", 11),
-        _ => output.status(text(row, "health_status"), 11),
-    };
+    // Of a row that was removed, or has left the filter, this is the last that was known.
+    let health = output.status(text(row, "health_status"), 11);
     let id = printable(text(row, "resource_id"));
     let time = shown(&row["last_updated"]);
     let start = format!("{time:24}  {kind:10}  ");

@@ -39,7 +39,11 @@ async fn add(args: &AddArgs, client: &Client, output: &Output) -> Result<(), Cli
         |_| vec![args.name.clone()],
         |_| {
             let ends = text(&body, "ends_at");
-            format!("{} is announced until {}; nobody is paged for it\n", args.name, printable(ends))
+            format!(
+                "{} is announced until {}; nobody is paged for it\n",
+                args.name,
+                printable(ends)
+            )
         },
     )
 }
@@ -68,7 +72,11 @@ async fn list(client: &Client, output: &Output) -> Result<(), CliError> {
         note("no maintenance is announced");
     }
     output.show(&windows, names, |output| {
-        if items(&windows).is_empty() { String::new() } else { output.table(&table(&windows, now())) }
+        if items(&windows).is_empty() {
+            String::new()
+        } else {
+            output.table(&table(&windows, now()))
+        }
     })
 }
 
@@ -141,7 +149,8 @@ mod tests {
     #[test]
     fn the_table_tells_what_is_in_force() {
         let now = WallTime::parse_rfc3339("2027-01-01T00:00:00Z").unwrap();
-        let window = json!({"starts_at": "2026-12-31T23:00:00Z", "ends_at": "2027-01-01T01:30:00Z"});
+        let window =
+            json!({"starts_at": "2026-12-31T23:00:00Z", "ends_at": "2027-01-01T01:30:00Z"});
         assert_eq!(state(&window, now), "ends in 1h30m");
         assert_eq!(state(&window, now.plus(Millis::from_secs(7_200))), "over");
         assert_eq!(state(&window, now.minus(Millis::from_secs(5_400))), "begins in 30m");

@@ -41,9 +41,11 @@ impl Output {
     /// [`CliError::Closed`] where nobody reads any more.
     pub(crate) fn print(&self, text: &str) -> Result<(), CliError> {
         let mut stdout = io::stdout().lock();
-        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|e| match e.kind() {
-            io::ErrorKind::BrokenPipe => CliError::Closed(e),
-            _ => CliError::Failed(format!("cannot write to standard output: {e}")),
+        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|e| {
+            match e.kind() {
+                io::ErrorKind::BrokenPipe => CliError::Closed(e),
+                _ => CliError::Failed(format!("cannot write to standard output: {e}")),
+            }
         })
     }
 

@@ -101,7 +101,8 @@ mod tests {
 
     #[test]
     fn events_are_read_in_each_of_their_forms() {
-        let status = json!({"resource_id": "a", "health_status": "WARNING", "previous_status": "HEALTHY"});
+        let status =
+            json!({"resource_id": "a", "health_status": "WARNING", "previous_status": "HEALTHY"});
         let cloud = json!({"type": "io.bellwether.infrastructure.resource.removed.v1", "time": "t",
             "sequence": "3", "data": {"infrastructure_status": status}});
         let row = json!({"resource_id": "a", "health_status": "WARNING", "sequence": 3});

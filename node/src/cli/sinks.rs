@@ -27,8 +27,8 @@ fn table(sinks: &Value) -> TableView {
         let level = shards.iter().filter(|shard| shard["cursor_offset"] == shard["head_offset"]);
         table.row([
             text(sink, "name"),
-            text(sink, "kind"),
-            text(sink, "state"),
+            &shown(&sink["kind"]),
+            &shown(&sink["state"]),
             &grouped(sink["lag_events"].as_u64().unwrap_or(0)),
             &format!("{}/{} level", level.count(), shards.len()),
             &shown(&sink["last_error"]),

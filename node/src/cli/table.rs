@@ -38,7 +38,11 @@ impl TableView {
         let room = width.map_or(usize::MAX, |width| self.room_for_last(width));
         let mut table = Table::new();
         table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-        if colour { table.enforce_styling() } else { table.force_no_tty() };
+        if colour {
+            table.enforce_styling()
+        } else {
+            table.force_no_tty()
+        };
         table.set_header(self.headings.clone());
         for row in &self.rows {
             let cells = row.iter().enumerate().map(|(n, text)| {

@@ -72,6 +72,12 @@ pub(crate) fn grouped(count: u64) -> String {
     text
 }
 
+/// `1 shard`, `2 shards`.
+pub(crate) fn counted(count: usize, thing: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{} {thing}{ending}", grouped(count as u64))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

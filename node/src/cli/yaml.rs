@@ -100,7 +100,8 @@ mod tests {
 
     #[test]
     fn the_layout_is_what_people_write() {
-        let value = json!([{"id": "host:n1", "labels": {}, "tags": ["a", [1]], "deep": {"x": null}}]);
+        let value =
+            json!([{"id": "host:n1", "labels": {}, "tags": ["a", [1]], "deep": {"x": null}}]);
         assert_eq!(
             to_yaml(&value),
             "- deep:\n    x: null\n  id: host:n1\n  labels: {}\n  tags:\n    - a\n    -\n      - 1\n"
@@ -112,14 +113,47 @@ mod tests {
     #[test]
     fn whatever_is_written_reads_back_the_same() {
         let texts = [
-            "", " ", "a: b", "a:", ":a", "- a", "#x", "a #b", "no", "NULL", "1", "1.5", "0x1f", ".nan",
-            "~", "é", "a\nb", "\u{7f}", "\u{1b}[0m", "2026-11-21T10:00:00.000Z", "99.9 %", "{a}",
-            "[a]", "*a", "&a", "!a", "a,b", "it's", "\"q\"", "a ", "cpu 91.2 above 85 for 30s",
-            "http://127.0.0.1:7420/livez", "<<", "?", "a\u{85}b", "\u{feff}x",
+            "",
+            " ",
+            "a: b",
+            "a:",
+            ":a",
+            "- a",
+            "#x",
+            "a #b",
+            "no",
+            "NULL",
+            "1",
+            "1.5",
+            "0x1f",
+            ".nan",
+            "~",
+            "é",
+            "a\nb",
+            "\u{7f}",
+            "\u{1b}[0m",
+            "2026-11-21T10:00:00.000Z",
+            "99.9 %",
+            "{a}",
+            "[a]",
+            "*a",
+            "&a",
+            "!a",
+            "a,b",
+            "it's",
+            "\"q\"",
+            "a ",
+            "cpu 91.2 above 85 for 30s",
+            "http://127.0.0.1:7420/livez",
+            "<<",
+            "?",
+            "a\u{85}b",
+            "\u{feff}x",
         ];
         let map: serde_json::Map<String, Value> =
             texts.iter().map(|text| ((*text).to_owned(), json!([text, {"k": text}]))).collect();
-        for value in [json!(texts[..]), Value::Object(map.into_iter().filter(|(k, _)| k != "<<").collect())]
+        for value in
+            [json!(texts[..]), Value::Object(map.into_iter().filter(|(k, _)| k != "<<").collect())]
         {
             assert_eq!(yaml_value(&to_yaml(&value)), Some(value));
         }

@@ -57,7 +57,12 @@ impl<'a> Reader<'a> {
     pub(super) fn accept(&mut self, parsed: yaml::Parsed) -> Option<Tree> {
         self.broken |= parsed.broken;
         for fault in parsed.faults {
-            self.problems.push(ConfigProblem::at(self.sources, fault.spot, fault.key, fault.detail));
+            self.problems.push(ConfigProblem::at(
+                self.sources,
+                fault.spot,
+                fault.key,
+                fault.detail,
+            ));
         }
         parsed.tree
     }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     place::{Inner, Place, Sources, Tree},
+    places::Places,
     problem::ConfigProblem,
 };
 
@@ -25,14 +26,12 @@ pub(super) fn merge(base: &mut Tree, extra: Tree, sources: &Sources) -> Vec<Conf
         if base_values.contains_key(&name) {
             join(base_values, base_places, &name, Tree { value, place }, sources, &mut problems);
         } else {
-            base_values.insert(name.clone(), value);
-            base_places.insert(name, place);
+            base_places.insert(&name, place);
+            base_values.insert(name, value);
         }
     }
     problems
 }
-
-type Places = std::collections::BTreeMap<String, Place>;
 
 fn as_map(tree: &mut Tree) -> Option<(&mut Map<String, Value>, &mut Places)> {
     match (&mut tree.value, &mut tree.place.inner) {
@@ -59,17 +58,20 @@ fn join(
             all.extend(more);
             spots.extend(more_spots);
         }
-        (Value::Object(all), Inner::Map(spots), Value::Object(more), Inner::Map(mut more_spots))
-            if MAPS.contains(&name) =>
-        {
+        (
+            Value::Object(all),
+            Inner::Map(spots),
+            Value::Object(more),
+            Inner::Map(mut more_spots),
+        ) if MAPS.contains(&name) => {
             for (key, value) in more {
                 let spot = more_spots.remove(&key).unwrap_or(Place::leaf(extra.place.spot));
                 if let Some(known) = spots.get(&key) {
                     let path = format!("{name}.{key}");
                     problems.push(twice(&spot, &path, &sources.show(known.spot)));
                 } else {
-                    all.insert(key.clone(), value);
-                    spots.insert(key, spot);
+                    spots.insert(&key, spot);
+                    all.insert(key, value);
                 }
             }
         }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     place::{Inner, Place, Source, Sources, Spot, Tree},
+    places::Places,
     problem::ConfigProblem,
 };
 
@@ -114,9 +115,12 @@ fn set(tree: &mut Tree, section: &str, key: &str, value: Value, spot: Spot) {
     else {
         return;
     };
-    let empty = || Place { spot, inner: Inner::Map(std::collections::BTreeMap::new()) };
+    let empty = || Place { spot, inner: Inner::Map(Places::default()) };
     let section_value = values.entry(section).or_insert(Value::Null);
-    let section_place = places.entry(section.to_owned()).or_insert_with(empty);
+    if places.get(section).is_none() {
+        places.insert(section, empty());
+    }
+    let Some(section_place) = places.get_mut(section) else { return };
     if section_value.is_null() {
         *section_value = Value::Object(Map::new());
         section_place.inner = empty().inner;
@@ -124,7 +128,7 @@ fn set(tree: &mut Tree, section: &str, key: &str, value: Value, spot: Spot) {
     // A section that is no mapping stays as it is: the decoder reports it at its line.
     if let (Value::Object(values), Inner::Map(places)) = (section_value, &mut section_place.inner) {
         values.insert(key.to_owned(), value);
-        places.insert(key.to_owned(), Place::leaf(spot));
+        places.insert(key, Place::leaf(spot));
     }
 }
 
@@ -138,7 +142,8 @@ mod tests {
     fn overridden(text: &str, variables: &[(&str, &str)]) -> (Tree, Vec<String>) {
         let mut sources = Sources::default();
         let source = sources.add(Source::File("f.yaml".to_owned()));
-        let mut tree = yaml::parse(text, source, &mut 1_000).tree.expect("the test's YAML is sound");
+        let mut tree =
+            yaml::parse(text, source, &mut 1_000).tree.expect("the test's YAML is sound");
         let environment: Vec<_> =
             variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
         let problems = apply_environment(&mut tree, &mut sources, &environment);

@@ -2,9 +2,9 @@
 //!
 //! Invariant: a place has children exactly where its value has them, under the same names.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
+
+use super::places::Places;
 
 /// An entry of [`Sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +49,7 @@ pub(crate) enum Inner {
     /// The items of a list.
     List(Vec<Place>),
     /// The entries of a mapping.
-    Map(BTreeMap<String, Place>),
+    Map(Places),
 }
 
 /// A document and where it was written.
@@ -145,8 +145,8 @@ mod tests {
     use super::*;
 
     fn map(spot: Spot, entries: &[(&str, Place)]) -> Place {
-        let entries = entries.iter().map(|(key, place)| ((*key).to_owned(), place.clone()));
-        Place { spot, inner: Inner::Map(entries.collect()) }
+        let entries = entries.iter().map(|(key, place)| ((*key).into(), place.clone()));
+        Place { spot, inner: Inner::Map(Places::new(entries.collect())) }
     }
 
     #[test]

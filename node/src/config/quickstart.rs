@@ -23,16 +23,25 @@ pub(super) fn read(sources: &mut Sources, budget: &mut usize) -> yaml::Parsed {
 
 /// Replaces the variables by the values in force, after environment and flags had their say,
 /// so that the node watches itself where it really is.
-pub(super) fn substitute(tree: &mut Tree) {
+///
+/// # Errors
+/// Where the node would only know its port once it listens, and so could not watch it.
+pub(super) fn substitute(tree: &mut Tree) -> Result<(), &'static str> {
     let text = |pointer: &str| {
         tree.value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
     };
     let http = text("/listen/http");
-    let http = http.parse::<SocketAddr>().map_or(http, |http| local_address(http).to_string());
+    let address = http.parse::<SocketAddr>();
+    if address.as_ref().is_ok_and(|address| address.port() == 0) {
+        return Err(
+            "names no port, but the quick start checks its own; name one, or use a --config",
+        );
+    }
+    let http = address.map_or(http, |http| local_address(http).to_string());
     let data_dir = text("/node/data_dir");
-    let variables =
-        [("${HTTP}", http), ("${DATA_DIR}", data_dir), ("${NODE}", text("/node/name"))];
+    let variables = [("${HTTP}", http), ("${DATA_DIR}", data_dir), ("${NODE}", text("/node/name"))];
     replace(&mut tree.value, &variables);
+    Ok(())
 }
 
 /// The document is our own, so its depth is known.

@@ -40,7 +40,8 @@ pub(super) fn decode(
         let id = spec.as_ref().map(|spec| spec.id.clone()).or_else(|| written_id(value));
         if let Some(first) = id.as_ref().and_then(|id| pointers.get(id)) {
             let id = id.expect("it was found by its id");
-            problems.report(&pointer, format!("`{id}` is declared twice, first in {}", show(first)));
+            problems
+                .report(&pointer, format!("`{id}` is declared twice, first in {}", show(first)));
             continue;
         }
         if let Some(mut spec) = spec {

@@ -115,7 +115,10 @@ fn secrets() -> Value {
 fn object(description: &str, required: &[&str], properties: Value) -> Value {
     let mut object = Map::new();
     object.insert("description".into(), json!(description));
-    object.insert("type".into(), json!(if required.is_empty() { json!(["object", "null"]) } else { json!("object") }));
+    object.insert(
+        "type".into(),
+        json!(if required.is_empty() { json!(["object", "null"]) } else { json!("object") }),
+    );
     object.insert("additionalProperties".into(), json!(false));
     if !required.is_empty() {
         object.insert("required".into(), json!(required));

@@ -105,7 +105,11 @@ fn readable(path: &Path, marker: Option<&str>) -> Result<(), String> {
         return Err(format!("{} is not a file", path.display()));
     }
     let mut content = Vec::new();
-    File::open(path).map_err(failed)?.take(MAX_FILE + 1).read_to_end(&mut content).map_err(failed)?;
+    File::open(path)
+        .map_err(failed)?
+        .take(MAX_FILE + 1)
+        .read_to_end(&mut content)
+        .map_err(failed)?;
     if content.len() as u64 > MAX_FILE {
         return Err(format!("{} is larger than {MAX_FILE} bytes", path.display()));
     }

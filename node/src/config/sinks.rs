@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use model::decode::{Fields, Problems, integer, text};
 use serde_json::{Value, json};
 
-use super::place::{Inner, Place, Tree};
+use super::{
+    place::{Inner, Place, Tree},
+    places::Places,
+};
 
 /// The most sinks.
 const MAX_SINKS: usize = 16;
@@ -54,11 +57,11 @@ pub(super) fn put_default(tree: &mut Tree) {
     values.insert("sinks".to_owned(), json!([{"file": {"path": path}}]));
     // Whatever was said of the data directory holds for the file, too.
     let within = |key: &str, place| {
-        let inner = Inner::Map([(key.to_owned(), place)].into());
+        let inner = Inner::Map(Places::new(vec![(key.into(), place)]));
         Place { spot: data_dir, inner }
     };
     let sink = within("file", within("path", Place::leaf(data_dir)));
-    places.insert("sinks".to_owned(), Place { spot: data_dir, inner: Inner::List(vec![sink]) });
+    places.insert("sinks", Place { spot: data_dir, inner: Inner::List(vec![sink]) });
 }
 
 /// Reads the list. `place` says where a relative path starts.
@@ -71,8 +74,7 @@ pub(super) fn decode(
     for (pointer, value) in root.list("sinks", MAX_SINKS) {
         let Some(sink) = sink(value, &pointer, place, problems) else { continue };
         if sinks.iter().any(|other| other.name == sink.name) {
-            let detail =
-                format!("a sink named `{}` exists already; give one a `name`", sink.name);
+            let detail = format!("a sink named `{}` exists already; give one a `name`", sink.name);
             problems.report(&pointer, detail);
         }
         let SinkKind::File(file) = &sink.kind;
@@ -97,7 +99,8 @@ fn sink(
     let known_later = ["pulsar", "kafka", "webhook"].iter().any(|key| value.get(*key).is_some());
     let file = fields.object("file");
     if file.is_none() && !known_later && value.get("file").is_none_or(Value::is_null) {
-        problems.report(pointer, "`file` is missing; such as `file: { path: ./data/events.jsonl }`");
+        problems
+            .report(pointer, "`file` is missing; such as `file: { path: ./data/events.jsonl }`");
     }
     fields.finish();
     let mut file = file?;

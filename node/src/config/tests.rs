@@ -173,7 +173,10 @@ fn paths_start_at_the_file_and_overridden_ones_where_the_command_runs() {
     assert_eq!(config.node.data_dir, base.join("./d"));
     assert_eq!(config.secrets["t"].file, base.join("token"));
     let SinkKind::File(sink) = &config.sinks[0].kind;
-    assert_eq!((config.sinks[0].name.as_str(), &sink.path), ("file", &base.join("./d/events.jsonl")));
+    assert_eq!(
+        (config.sinks[0].name.as_str(), &sink.path),
+        ("file", &base.join("./d/events.jsonl"))
+    );
     let CheckSpec::Http(http) = &config.resources[0].check else { panic!("it is an http check") };
     assert_eq!(http.ca_file.as_deref(), Some(base.join("ca.pem").to_str().unwrap()));
 
@@ -202,7 +205,10 @@ fn semantics_28_files_that_a_check_names_must_be_readable() {
     assert!(found[0].starts_with("b.yaml:2: resources[0].check.http.ca_file: "), "{found:?}");
     assert!(found[0].ends_with("token holds no PEM certificate"), "{found:?}");
     assert!(found[1].ends_with("empty is empty"), "{found:?}");
-    assert!(found[2].contains("b.yaml:3: resources[1].check.tls.ca_file: cannot read"), "{found:?}");
+    assert!(
+        found[2].contains("b.yaml:3: resources[1].check.tls.ca_file: cannot read"),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -237,8 +243,13 @@ fn the_quick_start_watches_itself_where_it_listens() {
     let ids: Vec<_> = config.resources.iter().map(|r| r.id.as_str()).collect();
     assert_eq!(
         ids,
-        ["host:n1", "endpoint:bellwether", "service:bellwether-port", "endpoint:localhost-dns",
-            "network_device:loopback"]
+        [
+            "host:n1",
+            "endpoint:bellwether",
+            "service:bellwether-port",
+            "endpoint:localhost-dns",
+            "network_device:loopback"
+        ]
     );
     let origins = Origins {
         listen_http: Some("0.0.0.0:8001".into()),

@@ -14,6 +14,9 @@ use builder::Builder;
 /// The deepest nesting.
 pub(super) const MAX_DEPTH: usize = 64;
 
+/// The most faults of one file; each costs a look at its neighbours.
+pub(super) const MAX_FAULTS: usize = 1_000;
+
 /// One thing that is wrong with a file's YAML.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fault {

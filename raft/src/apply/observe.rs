@@ -17,6 +17,9 @@ pub(super) fn apply(context: &mut Context<'_>, reports: Vec<Report>) -> Reply {
 }
 
 fn take_in(context: &mut Context<'_>, report: Report) -> ReportReply {
+    if report.term < context.term.0 {
+        return ReportReply::Stale(format!("term {} is over", report.term));
+    }
     let Some(resource) = context.resource(&report.resource).cloned() else {
         return ReportReply::Stale("the resource is gone".to_owned());
     };

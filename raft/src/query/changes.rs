@@ -87,6 +87,33 @@ impl Shards {
     }
 }
 
+impl Shards {
+    /// Up to `limit` of a shard's changes after a position that are never coalesced:
+    /// declarations, transitions and removals.
+    ///
+    /// # Errors
+    /// The position is older than what is kept, or a record is damaged.
+    pub fn declarations(
+        &self,
+        shard: ShardId,
+        after: Position,
+        limit: usize,
+    ) -> Result<ChangePage, ReadError> {
+        let replica = &self.group(shard).replica;
+        let state = replica.state.read();
+        if after < state.head.change_floor {
+            return Err(ReadError::Gone);
+        }
+        let changes = recorded(replica.disk.as_ref(), replica.keys, shard, after, limit);
+        let end = Position { index: state.applied, place: u32::MAX }.max(after);
+        drop(state);
+        let changes = changes.map_err(corrupt)?;
+        let more = changes.len() >= limit;
+        let upto = changes.last().filter(|_| more).map_or(end, |last| last.position);
+        Ok(ChangePage { changes, upto, more })
+    }
+}
+
 /// Reads up to `limit` changes after `after`. `None` where older changes than that were
 /// forgotten (SEMANTICS 13). The caller holds the state still, so store and memory agree.
 pub(crate) fn page(

@@ -33,6 +33,12 @@ impl Shards {
         Ok(Read { value: row, revision, served, missing: Vec::new() })
     }
 
+    /// All resources of a shard, as this node has them.
+    #[must_use]
+    pub fn resources(&self, shard: ShardId) -> Vec<Arc<Resource>> {
+        self.group(shard).replica.state.read().resources.values().cloned().collect()
+    }
+
     /// A page of the resources that match, ordered by id, gathered from all shards.
     ///
     /// # Errors

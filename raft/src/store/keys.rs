@@ -155,11 +155,6 @@ pub(crate) fn position_of(key: &[u8]) -> Option<Position> {
     Some(Position { index: u64::from_be_bytes(*index), place: u32::from_be_bytes(*place) })
 }
 
-/// The number at the end of an `Entry` or `Outbox` key.
-pub(crate) fn number_of(key: &[u8]) -> Option<u64> {
-    key.last_chunk::<8>().map(|number| u64::from_be_bytes(*number))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -38,8 +38,8 @@ async fn this_host_answers_by_echo_or_else_over_tcp() {
 #[tokio::test]
 async fn many_pingers_of_one_address_do_not_confuse_each_other() {
     let probes = probes();
-    let check = || json!({"icmp": {"host": "127.0.0.1", "count": 5}});
-    let findings = join_all((0..40).map(|_| find_within(&probes, check(), PATIENCE))).await;
+    let check = || json!({"icmp": {"host": "127.0.0.1", "count": 3}});
+    let findings = join_all((0..20).map(|_| find_within(&probes, check(), PATIENCE))).await;
     for finding in findings {
         assert_passed(&finding);
         assert_eq!(metric(&finding, "loss_percent"), Some(0.0));

@@ -129,7 +129,7 @@ impl Report {
         };
         let repeats = match self.repeats {
             0 => String::new(),
-            n => format!(", {} of them in more than one file", grouped(n)),
+            n => format!(", {} repeated in another file", grouped(n)),
         };
         let ids = match self.ids_forgotten {
             true => "; ids were compared among neighbours only",
@@ -141,7 +141,7 @@ impl Report {
             n => format!("{} problems", grouped(n)),
         };
         format!(
-            "{} events{repeats} of {} resources in {} shards{span}{ids}: {verdict}\n",
+            "{} events of {} resources in {} shards{repeats}{span}{ids}: {verdict}\n",
             grouped(self.events),
             grouped(self.resources as u64),
             self.shards

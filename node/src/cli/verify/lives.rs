@@ -64,9 +64,9 @@ fn not_removed(told: &Told, before: &Life) -> Option<String> {
 /// The first event of a life that is seen.
 fn begins(told: &Told, whole: bool) -> Option<String> {
     match (told.kind, told.sequence) {
-        (EventKind::Declared, 1) => told
-            .previous
-            .map(|previous| format!("was declared with a health before, {previous}")),
+        (EventKind::Declared, 1) => {
+            told.previous.map(|previous| format!("was declared with a health before, {previous}"))
+        }
         (EventKind::Declared, sequence) => {
             Some(format!("was declared with sequence {sequence}, not 1"))
         }

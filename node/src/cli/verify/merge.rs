@@ -1,6 +1,13 @@
-//! Reads all files side by side, by the time of their events.
+//! Reads all files side by side: first whatever is due, else by the time of the events.
+//!
+//! A file whose next event waits for another file's is left alone while others have events
+//! that are due, so that clocks of nodes need not agree.
 
-use std::{collections::BTreeMap, io, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+};
 
 use super::{
     findings::{At, Findings, Report},
@@ -56,7 +63,7 @@ impl Merge {
         for file in 0..self.files.len() {
             self.advance(file)?;
         }
-        while let Some(file) = self.earliest() {
+        while let Some(file) = self.next_file() {
             if let Some(told) = self.files[file].head.take() {
                 let due = self.streams.take(told, &mut self.report.findings);
                 self.deliver(due);
@@ -72,12 +79,13 @@ impl Merge {
         Ok(self.report)
     }
 
-    fn earliest(&self) -> Option<usize> {
+    fn next_file(&self) -> Option<usize> {
         let heads = self.files.iter().enumerate();
-        heads
-            .filter_map(|(n, input)| Some((input.head.as_ref()?.time, n)))
-            .min()
-            .map(|(_, file)| file)
+        let heads = heads.filter_map(|(n, input)| {
+            let told = input.head.as_ref()?;
+            Some((!self.streams.is_due(told), told.time, n))
+        });
+        heads.min().map(|(_, _, file)| file)
     }
 
     fn advance(&mut self, file: usize) -> Result<(), Failure> {
@@ -124,11 +132,7 @@ fn next_event(
     Ok(None)
 }
 
-fn first_offsets(
-    file: usize,
-    path: &PathBuf,
-    firsts: &mut BTreeMap<StreamId, u64>,
-) -> io::Result<()> {
+fn first_offsets(file: usize, path: &Path, firsts: &mut BTreeMap<StreamId, u64>) -> io::Result<()> {
     let mut lines = Lines::open(path)?;
     while let Some(told) = next_event(file, &mut lines, None)? {
         let first = firsts.entry(told.stream).or_insert(told.offset);

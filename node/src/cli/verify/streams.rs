@@ -60,6 +60,11 @@ impl Streams {
         self.repeats
     }
 
+    /// Whether an event waits for none before it.
+    pub(super) fn is_due(&self, told: &Told) -> bool {
+        self.streams.get(&told.stream).is_none_or(|stream| told.offset <= stream.next)
+    }
+
     /// Takes the next event of a file; returns those whose turn has come.
     pub(super) fn take(&mut self, told: Told, findings: &mut Findings) -> Vec<Due> {
         if !self.is_in_order(&told, findings) {

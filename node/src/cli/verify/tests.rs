@@ -74,7 +74,8 @@ impl History {
 
 fn report_of(files: &[Vec<String>]) -> (Report, Vec<String>) {
     let directory = tempfile::tempdir().unwrap();
-    let paths: Vec<PathBuf> = (0..files.len()).map(|n| directory.path().join(n.to_string())).collect();
+    let paths: Vec<PathBuf> =
+        (0..files.len()).map(|n| directory.path().join(n.to_string())).collect();
     for (path, lines) in paths.iter().zip(files) {
         fs::File::create(path).unwrap().write_all(lines.concat().as_bytes()).unwrap();
     }
@@ -145,10 +146,7 @@ fn payloads_that_contradict_their_envelope_are_found() {
 fn a_lost_line_is_a_gap_of_its_shard_and_of_its_resource() {
     assert_eq!(
         found(|h| drop(h.events.remove(3))),
-        [
-            "0:6: offset 2 of shard 1 is missing before this line",
-            "0:6: b: lacks sequence 2",
-        ]
+        ["0:6: offset 2 of shard 1 is missing before this line", "0:6: b: lacks sequence 2",]
     );
 }
 
@@ -156,7 +154,10 @@ fn a_lost_line_is_a_gap_of_its_shard_and_of_its_resource() {
 fn swapped_and_repeated_lines_are_found() {
     let shown = found(|h| h.events.swap(4, 5));
     assert_eq!(shown[0], "0:5: offset 3 of shard 0 is missing before this line");
-    assert!(shown.contains(&"0:6: goes back to offset 3 of shard 0 after 4".to_owned()), "{shown:?}");
+    assert!(
+        shown.contains(&"0:6: goes back to offset 3 of shard 0 after 4".to_owned()),
+        "{shown:?}"
+    );
     let shown = found(|h| h.events.insert(3, h.events[2].clone()));
     assert_eq!(shown, ["0:4: repeats offset 2 of shard 0"]);
 }
@@ -188,10 +189,11 @@ fn a_file_that_begins_later_may_begin_within_a_life() {
 #[test]
 fn a_lost_transition_shows_in_what_was_before() {
     let status = "/data/infrastructure_status/previous_status";
-    let spoiled = |value: Value| {
-        found(|h| *h.events[6].pointer_mut(status).unwrap() = value)
-    };
-    assert_eq!(spoiled("WARNING".into()), ["0:7: b: was CRITICAL before, but this event says WARNING"]);
+    let spoiled = |value: Value| found(|h| *h.events[6].pointer_mut(status).unwrap() = value);
+    assert_eq!(
+        spoiled("WARNING".into()),
+        ["0:7: b: was CRITICAL before, but this event says WARNING"]
+    );
     assert_eq!(spoiled(Value::Null), ["0:7: b: does not say what it was before"]);
 }
 
@@ -220,7 +222,8 @@ fn an_id_is_used_once() {
 #[test]
 fn semantics_11_the_files_of_several_nodes_are_one_history() {
     let lines = History::sound().lines();
-    let pick = |wanted: &[usize]| -> Vec<String> { wanted.iter().map(|n| lines[*n].clone()).collect() };
+    let pick =
+        |wanted: &[usize]| -> Vec<String> { wanted.iter().map(|n| lines[*n].clone()).collect() };
     // One node led shard 0 first and last, the other in between, with one repeat.
     let (report, shown) = report_of(&[pick(&[0, 5, 6]), pick(&[1, 2, 3, 4]), pick(&[2])]);
     assert_eq!(shown, [""; 0]);
@@ -255,5 +258,26 @@ fn files_whose_clocks_disagree_are_still_put_in_order() {
 fn only_the_first_offenders_are_shown_and_all_are_counted() {
     let (report, shown) = report_of(&[vec!["x\n".to_owned(); 50]]);
     assert_eq!((report.findings.count, shown.len()), (50, 20));
-    assert!(report.to_text().contains("and 30 more\n0 events of 0 resources in 0 shards: 50 problems"));
+    assert!(
+        report.to_text().contains("and 30 more\n0 events of 0 resources in 0 shards: 50 problems")
+    );
+}
+
+#[test]
+fn a_file_that_is_far_ahead_waits_for_the_others() {
+    use EventKind::{Declared, StatusUpdated};
+    use HealthStatus::{Healthy, Warning};
+    let mut history = History::default();
+    history.push(0, "a", (1, 1), Declared, (None, Healthy));
+    let mut status = Healthy;
+    for sequence in 2..=300 {
+        let next = if status == Healthy { Warning } else { Healthy };
+        history.push(0, "a", (1, sequence), StatusUpdated, (Some(status), next));
+        status = next;
+    }
+    let (mut early, late) = (history.lines(), history.lines());
+    early.truncate(100);
+    let (report, shown) = report_of(&[late[100..].to_vec(), early]);
+    assert_eq!(shown, [""; 0]);
+    assert_eq!(report.events, 300);
 }

@@ -9,7 +9,15 @@ use crate::config::{Config, Origins, yaml};
 
 /// Keys that decoders know only to refuse them as "not in this version".
 const LATER: [&str; 10] = [
-    "auth", "sources", "alerts", "routes", "receivers", "pulsar", "kafka", "webhook", "runbook",
+    "auth",
+    "sources",
+    "alerts",
+    "routes",
+    "receivers",
+    "pulsar",
+    "kafka",
+    "webhook",
+    "runbook",
     "prober_region",
 ];
 
@@ -52,7 +60,10 @@ fn the_schema_has_exactly_the_keys_of_the_decoders() {
         ("/sinks/0/file", "/properties/sinks/items/properties/file"),
         ("/secrets/s", "/properties/secrets/additionalProperties"),
         ("/resources/0", item),
-        ("/resources/0/thresholds/m", &format!("{item}/properties/thresholds/additionalProperties")),
+        (
+            "/resources/0/thresholds/m",
+            &format!("{item}/properties/thresholds/additionalProperties"),
+        ),
         ("/resources/0/flapping", &format!("{item}/properties/flapping/anyOf/2")),
     ] {
         assert_eq!(schema_keys(schema_at), decoder_keys(document_at, &document), "{document_at:?}");
@@ -73,7 +84,7 @@ fn the_schema_has_exactly_the_keys_of_every_check() {
 fn the_quick_start_is_valid_by_the_schema() {
     let document = Config::load(&Origins::default()).unwrap().document;
     assert_eq!(violations(&schema(), &document, ""), [""; 0]);
-    let mut broken = document.clone();
+    let mut broken = document;
     broken["node"]["naem"] = json!(1);
     broken["cluster"]["shards"] = json!("many");
     broken["resources"][1]["check"]["tcp"] = json!({});

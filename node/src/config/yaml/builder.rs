@@ -1,17 +1,17 @@
 //! Builds the tree from the parser's events, without recursion.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    ops::ControlFlow,
-};
+use std::{collections::HashMap, ops::ControlFlow};
 
 use saphyr::{Scalar, ScalarStyle};
 use saphyr_parser::{Event, Tag};
 use serde_json::{Map, Number, Value};
 
 use super::{
-    super::place::{Inner, Place, SourceId, Spot, Tree},
-    Fault, MAX_DEPTH, Parsed,
+    super::{
+        place::{Inner, Place, SourceId, Spot, Tree},
+        places::Places,
+    },
+    Fault, MAX_DEPTH, MAX_FAULTS, Parsed,
 };
 
 /// Takes events; gives back a tree.
@@ -34,7 +34,7 @@ struct Frame {
 
 enum Kind {
     List(Vec<Value>, Vec<Place>),
-    Map { values: Map<String, Value>, places: BTreeMap<String, Place>, key: Key },
+    Map { values: Map<String, Value>, places: Entries, key: Key },
 }
 
 /// What the next value within a mapping is.
@@ -48,6 +48,7 @@ enum Key {
 }
 
 type Flow = ControlFlow<()>;
+type Entries = Vec<(Box<str>, Place)>;
 
 impl<'b> Builder<'b> {
     pub(super) fn new(source: SourceId, budget: &'b mut usize) -> Self {
@@ -74,7 +75,7 @@ impl<'b> Builder<'b> {
             }
             Event::MappingStart(anchor, tag) => {
                 self.refuse_tag(tag.as_deref(), spot);
-                let (values, places) = (Map::new(), BTreeMap::new());
+                let (values, places) = (Map::new(), Entries::new());
                 self.open(anchor, spot, Kind::Map { values, places, key: Key::Wanted })
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(),
@@ -118,7 +119,9 @@ impl<'b> Builder<'b> {
         let frame = self.frames.pop().expect("the parser ends only what it began");
         let (value, inner) = match frame.kind {
             Kind::List(values, places) => (Value::Array(values), Inner::List(places)),
-            Kind::Map { values, places, .. } => (Value::Object(values), Inner::Map(places)),
+            Kind::Map { values, places, .. } => {
+                (Value::Object(values), Inner::Map(Places::new(places)))
+            }
         };
         let tree = Tree { value, place: Place { spot: frame.spot, inner } };
         self.deliver(tree, frame.anchor, frame.nodes)
@@ -148,6 +151,7 @@ impl<'b> Builder<'b> {
 
     /// Hands a complete value to the collection that it stands in.
     fn deliver(&mut self, tree: Tree, anchor: usize, nodes: usize) -> Flow {
+        let line = tree.place.spot.line;
         if anchor > 0 {
             self.charge(nodes, tree.place.spot)?;
             self.anchors.insert(anchor, (tree.clone(), nodes));
@@ -159,6 +163,9 @@ impl<'b> Builder<'b> {
         frame.nodes += nodes;
         if let Some(fault) = frame.put(tree) {
             self.parsed.faults.push(fault);
+        }
+        if self.parsed.faults.len() >= MAX_FAULTS {
+            return self.break_off(line, "too much is wrong to read on");
         }
         Flow::Continue(())
     }
@@ -216,15 +223,15 @@ impl Frame {
             Kind::Map { values, places, key } => match std::mem::replace(key, Key::Wanted) {
                 Key::Refused => None,
                 Key::Wanted => {
-                    let (next, fault) = read_key(tree, places);
+                    let (next, fault) = read_key(tree, values, places);
                     *key = next;
                     fault
                 }
                 Key::Have(name, spot) => {
                     // Problems of a value are shown at its key.
                     let place = Place { spot, ..tree.place };
-                    values.insert(name.clone(), tree.value);
-                    places.insert(name, place);
+                    places.push((name.as_str().into(), place));
+                    values.insert(name, tree.value);
                     None
                 }
             },
@@ -232,7 +239,7 @@ impl Frame {
     }
 }
 
-fn read_key(tree: Tree, places: &BTreeMap<String, Place>) -> (Key, Option<Fault>) {
+fn read_key(tree: Tree, values: &Map<String, Value>, places: &Entries) -> (Key, Option<Fault>) {
     let spot = tree.place.spot;
     let fault = |key: &str, detail: String| {
         (Key::Refused, Some(Fault { spot, key: key.to_owned(), detail }))
@@ -241,12 +248,12 @@ fn read_key(tree: Tree, places: &BTreeMap<String, Place>) -> (Key, Option<Fault>
         Value::String(name) if name == "<<" => {
             fault("", "merge keys (`<<`) are not supported; repeat the keys".to_owned())
         }
-        Value::String(name) => match places.get(&name) {
-            Some(first) => {
-                fault(&name, format!("is set twice, first in line {}", first.spot.line))
-            }
-            None => (Key::Have(name, spot), None),
-        },
+        Value::String(name) if values.contains_key(&name) => {
+            let first = places.iter().find(|(known, _)| **known == *name);
+            let line = first.map_or(spot.line, |(_, first)| first.spot.line);
+            fault(&name, format!("is set twice, first in line {line}"))
+        }
+        Value::String(name) => (Key::Have(name, spot), None),
         scalar @ (Value::Null | Value::Bool(_) | Value::Number(_)) => {
             fault("", format!("a key is a text; quote it: \"{scalar}\""))
         }

@@ -13,7 +13,11 @@ fn read(text: &str) -> Parsed {
 }
 
 fn faults(text: &str) -> Vec<String> {
-    read(text).faults.into_iter().map(|f| format!("{} {}: {}", f.spot.line, f.key, f.detail)).collect()
+    read(text)
+        .faults
+        .into_iter()
+        .map(|f| format!("{} {}: {}", f.spot.line, f.key, f.detail))
+        .collect()
 }
 
 #[test]
@@ -96,4 +100,13 @@ fn nesting_is_bounded_in_both_styles_and_through_aliases() {
     };
     let text = deep("a", "1") + &deep("b", "*a");
     assert!(faults(&text)[0].contains("nests deeper"), "{:?}", faults(&text));
+}
+
+#[test]
+fn reading_ends_where_too_much_is_wrong() {
+    let text = "a: 1\n".repeat(5_000);
+    let parsed = read(&text);
+    assert!(parsed.broken);
+    assert_eq!(parsed.faults.len(), MAX_FAULTS + 1);
+    assert_eq!(parsed.faults[MAX_FAULTS].detail, "too much is wrong to read on");
 }

@@ -1,8 +1,6 @@
 //! The commands that need no node.
 
-mod support;
-
-use support::bellwether;
+use crate::support::bellwether;
 
 #[test]
 fn check_config_prints_every_problem_and_exits_1() {
@@ -14,7 +12,10 @@ fn check_config_prints_every_problem_and_exits_1() {
     assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{run:?}");
     let lines: Vec<&str> = run.stderr.lines().collect();
     assert_eq!(lines[0], format!("{path}:1: node.naem: unknown key `naem`, did you mean `name`?"));
-    assert!(lines[1].starts_with(&format!("{path}:3: resources[0]: `check` is missing")), "{run:?}");
+    assert!(
+        lines[1].starts_with(&format!("{path}:3: resources[0]: `check` is missing")),
+        "{run:?}"
+    );
     assert_eq!(lines[2], format!("{path}: 2 problems"));
 
     let run = bellwether(&["check", "config", path, "-o", "json"]);
@@ -32,7 +33,10 @@ fn check_config_sums_a_sound_file_up() {
     std::fs::write(&file, text).unwrap();
     let run = bellwether(&["check", "config", file.to_str().unwrap()]);
     assert_eq!(run.code, 0, "{run:?}");
-    assert!(run.stdout.contains("valid; cluster home, 16 shards, node n1, 1 resources (1 HOST)"), "{run:?}");
+    assert!(
+        run.stdout.contains("valid; cluster home, 16 shards, node n1, 1 resource (1 HOST), 1 sink"),
+        "{run:?}"
+    );
     let run = bellwether(&["check", "config", "--schema"]);
     let schema: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(schema["title"], "Bellwether configuration");
@@ -59,7 +63,15 @@ fn version_and_completion_go_to_standard_output() {
 fn a_node_refuses_to_listen_to_strangers_in_the_clear() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("d");
-    let run = bellwether(&["run", "--listen-http", "0.0.0.0:0", "--data-dir", data.to_str().unwrap()]);
+    let run =
+        bellwether(&["run", "--listen-http", "0.0.0.0:7420", "--data-dir", data.to_str().unwrap()]);
     assert_eq!(run.code, 1, "{run:?}");
     assert!(run.stderr.contains("--insecure"), "{run:?}");
+}
+
+#[test]
+fn the_quick_start_wants_to_know_its_port() {
+    let run = bellwether(&["run", "--listen-http", "127.0.0.1:0"]);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.stderr.contains("--listen-http: listen.http: names no port"), "{run:?}");
 }

@@ -12,17 +12,17 @@ use serde_json::Value;
 
 /// What a run of the binary came to.
 #[derive(Debug)]
-pub struct Run {
+pub(crate) struct Run {
     /// The exit code.
-    pub code: i32,
+    pub(crate) code: i32,
     /// Standard output.
-    pub stdout: String,
+    pub(crate) stdout: String,
     /// Standard error.
-    pub stderr: String,
+    pub(crate) stderr: String,
 }
 
 /// Runs the binary to its end, without anything of this environment that it heeds.
-pub fn bellwether(arguments: &[&str]) -> Run {
+pub(crate) fn bellwether(arguments: &[&str]) -> Run {
     let output = command(arguments).output().unwrap();
     Run {
         code: output.status.code().unwrap(),
@@ -44,7 +44,7 @@ fn command(arguments: &[&str]) -> Command {
 
 /// One answer.
 #[derive(Debug, Clone)]
-pub struct Canned {
+pub(crate) struct Canned {
     status: u16,
     headers: String,
     body: String,
@@ -52,29 +52,29 @@ pub struct Canned {
 
 impl Canned {
     /// 200 and JSON.
-    pub fn json(body: Value) -> Self {
+    pub(crate) fn json(body: &Value) -> Self {
         let headers = "content-type: application/json\r\n".to_owned();
         Self { status: 200, headers, body: body.to_string() }
     }
 
     /// No body.
-    pub fn empty(status: u16) -> Self {
+    pub(crate) fn empty(status: u16) -> Self {
         Self { status, headers: String::new(), body: String::new() }
     }
 
     /// A stream that ends after these events.
-    pub fn events(body: &str) -> Self {
+    pub(crate) fn events(body: &str) -> Self {
         let headers = "content-type: text/event-stream\r\n".to_owned();
         Self { status: 200, headers, body: body.to_owned() }
     }
 
     /// Another status.
-    pub fn status(self, status: u16) -> Self {
+    pub(crate) fn status(self, status: u16) -> Self {
         Self { status, ..self }
     }
 
     /// One more header.
-    pub fn header(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push_str(&format!("{name}: {value}\r\n"));
         self
     }
@@ -82,13 +82,13 @@ impl Canned {
 
 /// Serves answers by path and query. Of several for the same path, each is served once, the
 /// last one for ever.
-pub struct Server {
+pub(crate) struct Server {
     url: String,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
-    pub fn start(answers: Vec<(String, Canned)>) -> Self {
+    pub(crate) fn start(answers: Vec<(String, Canned)>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -96,19 +96,19 @@ impl Server {
         let mut answers = answers;
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                serve(stream, &mut answers, &seen);
+                serve(&stream, &mut answers, &seen);
             }
         });
         Self { url, requests }
     }
 
     /// Runs a command against this server.
-    pub fn run(&self, arguments: &[&str]) -> Run {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Run {
         bellwether(&[arguments, &["--server", &self.url]].concat())
     }
 
     /// Starts a command that goes on until it is stopped.
-    pub fn spawn(&self, arguments: &[&str]) -> Running {
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Running {
         let mut child = command(arguments)
             .args(["--server", &self.url])
             .stdout(Stdio::piped())
@@ -128,26 +128,26 @@ impl Server {
     }
 
     /// The requests so far, head and body.
-    pub fn requests(&self) -> Vec<String> {
+    pub(crate) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
 }
 
 /// A command that goes on.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     lines: mpsc::Receiver<String>,
 }
 
 impl Running {
     /// The next lines of standard output.
-    pub fn lines(&mut self, count: usize) -> Vec<String> {
+    pub(crate) fn lines(&mut self, count: usize) -> Vec<String> {
         let limit = Duration::from_secs(20);
         (0..count).map(|_| self.lines.recv_timeout(limit).expect("a line in time")).collect()
     }
 
     /// Stops it; returns what it said on standard error.
-    pub fn stop(mut self) -> String {
+    pub(crate) fn stop(mut self) -> String {
         self.child.kill().unwrap();
         let mut told = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
@@ -156,8 +156,8 @@ impl Running {
     }
 }
 
-fn serve(stream: TcpStream, answers: &mut Vec<(String, Canned)>, seen: &Mutex<Vec<String>>) {
-    let mut input = BufReader::new(&stream);
+fn serve(stream: &TcpStream, answers: &mut Vec<(String, Canned)>, seen: &Mutex<Vec<String>>) {
+    let mut input = BufReader::new(stream);
     let (mut head, mut length) = (String::new(), 0);
     loop {
         let mut line = String::new();
@@ -180,17 +180,17 @@ fn serve(stream: TcpStream, answers: &mut Vec<(String, Canned)>, seen: &Mutex<Ve
     let Canned { status, headers, body } = answer;
     let length = body.len();
     // The client may be gone already; what it makes of that is asserted elsewhere.
-    let _ = (&stream).write_all(
+    let _ = (&*stream).write_all(
         format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}")
             .as_bytes(),
     );
 }
 
 fn next_answer(path: &str, answers: &mut Vec<(String, Canned)>) -> Canned {
-    let matching: Vec<usize> =
-        (0..answers.len()).filter(|n| answers[*n].0 == path).collect();
+    let matching: Vec<usize> = (0..answers.len()).filter(|n| answers[*n].0 == path).collect();
     match matching[..] {
-        [] => Canned::json(serde_json::json!({"detail": format!("no answer for {path}")})).status(500),
+        [] => Canned::json(&serde_json::json!({"detail": format!("no answer for {path}")}))
+            .status(500),
         [only] => answers[only].1.clone(),
         [first, ..] => answers.remove(first).1,
     }

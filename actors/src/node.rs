@@ -1,0 +1,223 @@
+//! The node supervisor: starts a shard's supervisor when this node comes to lead it, and stops
+//! it when the term ends.
+
+mod sinks;
+
+use std::{collections::HashMap, time::Duration};
+
+use model::ShardId;
+use ractor::{Actor, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
+use raft::{Role, Shards};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::error;
+
+use crate::{
+    metrics::Metrics,
+    pool::Pool,
+    probe::{ProbeSettings, Probes, ProbesError},
+    publisher::{PublishMetrics, SinkHealth},
+    shard::{Common, ShardArguments, ShardMessage, ShardSupervisor},
+    sink::SinkError,
+};
+pub use sinks::SinkSetting;
+pub(crate) use sinks::{SinkHandle, Sinks};
+
+/// Probes that run at the same time.
+const PLACES: usize = 2_048;
+const STOP: Duration = Duration::from_secs(8);
+
+/// How to start the actors of a node.
+pub struct Settings {
+    /// The replicated state.
+    pub shards: Shards,
+    /// What probes need to know of the node.
+    pub probes: ProbeSettings,
+    /// Where events go.
+    pub sinks: Vec<SinkSetting>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// What publishers count.
+    pub publish_metrics: PublishMetrics,
+}
+
+/// Why the actors cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The probes cannot be prepared.
+    #[error(transparent)]
+    Probes(#[from] ProbesError),
+    /// A sink cannot be opened.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// The supervisor did not start.
+    #[error("the supervisor did not start: {0}")]
+    Spawn(String),
+}
+
+/// The running actors of a node.
+pub struct Actors {
+    supervisor: ActorRef<NodeMessage>,
+    sinks: Sinks,
+}
+
+impl Actors {
+    /// Opens the sinks and starts to follow which shards this node leads.
+    ///
+    /// # Errors
+    /// Says what could not be opened and what to do about it.
+    pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        let Settings { shards, probes, sinks, metrics, publish_metrics } = settings;
+        let probes = Probes::new(probes)?;
+        let sinks = Sinks::open(sinks, &shards, publish_metrics).await?;
+        let pool = Pool::new(PLACES);
+        let common = Common { shards, probes, pool, sinks: sinks.clone(), metrics };
+        let spawned = Actor::spawn(None, NodeSupervisor, common).await;
+        let (supervisor, _) = spawned.map_err(|e| StartError::Spawn(e.to_string()))?;
+        Ok(Self { supervisor, sinks })
+    }
+
+    /// How each sink is doing.
+    #[must_use]
+    pub fn sink_health(&self) -> Vec<SinkHealth> {
+        self.sinks.health()
+    }
+
+    /// The same, for callers that outlive this handle's borrow.
+    #[must_use]
+    pub fn sink_health_source(&self) -> impl Fn() -> Vec<SinkHealth> + Send + Sync + 'static {
+        let sinks = self.sinks.clone();
+        move || sinks.health()
+    }
+
+    /// Lets probes in flight finish, commits the sinks' cursors, and ends every actor.
+    pub async fn stop(&self) {
+        if self.supervisor.stop_and_wait(None, Some(STOP)).await.is_err() {
+            error!("the actors did not end in time");
+        }
+        self.sinks.close().await;
+    }
+}
+
+/// What the node supervisor is told.
+enum NodeMessage {
+    /// This node's part in a shard has changed.
+    Role(ShardId, Role),
+    /// A shard's supervisor crashed and has waited long enough.
+    Restart(ShardId),
+}
+
+struct NodeSupervisor;
+
+struct NodeState {
+    common: Common,
+    leading: HashMap<ShardId, ActorRef<ShardMessage>>,
+    _roles: DropGuard,
+}
+
+impl Actor for NodeSupervisor {
+    type Msg = NodeMessage;
+    type State = NodeState;
+    type Arguments = Common;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<NodeMessage>,
+        common: Common,
+    ) -> Result<NodeState, ActorProcessingErr> {
+        let stop = CancellationToken::new();
+        for shard in common.shards.shard_ids() {
+            let watching = watch_role(common.shards.clone(), shard, myself.clone());
+            tokio::spawn(stop.clone().run_until_cancelled_owned(watching));
+        }
+        Ok(NodeState { common, leading: HashMap::new(), _roles: stop.drop_guard() })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<NodeMessage>,
+        message: NodeMessage,
+        state: &mut NodeState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            NodeMessage::Role(shard, role) => {
+                state.step_down(shard).await;
+                state.lead(&myself, shard, role).await?;
+            }
+            NodeMessage::Restart(shard) => {
+                let role = *state.common.shards.role(shard).borrow();
+                if !state.leading.contains_key(&shard) {
+                    state.lead(&myself, shard, role).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<NodeMessage>,
+        event: SupervisionEvent,
+        state: &mut NodeState,
+    ) -> Result<(), ActorProcessingErr> {
+        let SupervisionEvent::ActorFailed(who, why) = event else { return Ok(()) };
+        let failed = state.leading.iter().find(|(_, actor)| actor.get_id() == who.get_id());
+        if let Some(shard) = failed.map(|(shard, _)| *shard) {
+            error!(%shard, %why, "a shard's supervisor crashed; starting it again");
+            state.leading.remove(&shard);
+            myself.send_after(Duration::from_secs(1), move || NodeMessage::Restart(shard));
+        }
+        Ok(())
+    }
+
+    async fn post_stop(
+        &self,
+        myself: ActorRef<NodeMessage>,
+        state: &mut NodeState,
+    ) -> Result<(), ActorProcessingErr> {
+        state.leading.clear();
+        myself.get_cell().stop_children_and_wait(None, Some(STOP)).await;
+        Ok(())
+    }
+}
+
+impl NodeState {
+    async fn step_down(&mut self, shard: ShardId) {
+        if let Some(actor) = self.leading.remove(&shard)
+            && actor.stop_and_wait(None, Some(STOP)).await.is_err()
+        {
+            error!(%shard, "the actors of a former term did not end in time");
+        }
+    }
+
+    async fn lead(
+        &mut self,
+        myself: &ActorRef<NodeMessage>,
+        shard: ShardId,
+        role: Role,
+    ) -> Result<(), SpawnErr> {
+        let Role::Leader(leadership) = role else { return Ok(()) };
+        let arguments = ShardArguments { shard, leadership, common: self.common.clone() };
+        let spawned =
+            Actor::spawn_linked(None, ShardSupervisor, arguments, myself.get_cell()).await;
+        match spawned {
+            Ok((actor, _)) => {
+                self.leading.insert(shard, actor);
+            }
+            Err(why) => {
+                error!(%shard, %why, "a shard's supervisor did not start; trying again");
+                myself.send_after(Duration::from_secs(1), move || NodeMessage::Restart(shard));
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn watch_role(shards: Shards, shard: ShardId, supervisor: ActorRef<NodeMessage>) {
+    let mut role = shards.role(shard);
+    loop {
+        let now = *role.borrow_and_update();
+        if supervisor.cast(NodeMessage::Role(shard, now)).is_err() || role.changed().await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Publishes a shard's outbox to one sink, in order.
+//!
+//! Invariants: the cursor passes an event only after the sink has acknowledged it; where a
+//! publisher goes on is read from the sink (SEMANTICS 10). Each (shard, sink) has its own, so
+//! that one dead sink slows nobody.
+
+mod backoff;
+mod metrics;
+mod monitor;
+mod progress;
+mod session;
+mod step;
+
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use model::ShardId;
+use raft::Shards;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use self::{backoff::Backoff, progress::Progress, session::Session};
+use crate::sink::EventSink;
+
+pub use metrics::PublishMetrics;
+pub use monitor::{SinkHealth, SinkMonitor, SinkState};
+
+/// How long a stopping publisher waits for receipts and for its cursor (SEMANTICS 23).
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// One shard's way to one sink, for as long as this node leads the shard.
+pub struct Publisher {
+    /// The replicated state.
+    pub shards: Shards,
+    /// The shard, which this node leads.
+    pub shard: ShardId,
+    /// Where its events go.
+    pub sink: Arc<dyn EventSink>,
+    /// Where the sink's health is reported, shared by all shards of the node.
+    pub monitor: Arc<SinkMonitor>,
+    /// What is counted and measured.
+    pub metrics: PublishMetrics,
+    /// Where a sink begins that is new, that is, has no cursor and holds nothing: at the oldest
+    /// event that is kept, or with the next one (SEMANTICS 9).
+    pub from_start: bool,
+}
+
+impl Publisher {
+    /// Publishes until `stop` is cancelled. Then it waits for what was handed over, at most 2
+    /// seconds, and commits the cursor, so that the next leader repeats nothing.
+    pub async fn run(self, stop: CancellationToken) {
+        let overdue = async {
+            stop.cancelled().await;
+            sleep(DRAIN).await;
+        };
+        tokio::select! {
+            () = self.publish(&stop) => {}
+            () = overdue => {
+                let (shard, sink) = (self.shard, self.sink.name());
+                warn!(%shard, sink, "stopped without all receipts; the next leader may repeat events");
+            }
+        }
+        self.monitor.forget(self.shard);
+    }
+
+    async fn publish(&self, stop: &CancellationToken) {
+        let mut backoff = Backoff::default();
+        let mut progress = Progress::default();
+        loop {
+            let session = Session::new(self, &mut progress, &mut backoff);
+            let Err(fault) = session.run(stop).await else { break };
+            self.report(&fault, progress.acknowledged()).await;
+            let pause = backoff.next();
+            if stop.run_until_cancelled(sleep(pause)).await.is_none() {
+                break;
+            }
+        }
+        self.finish(&mut progress).await;
+    }
+
+    async fn report(&self, fault: &session::Fault, acknowledged: Option<model::Offset>) {
+        let behind = self.is_behind_retention(acknowledged).await;
+        let broken = behind || matches!(fault, session::Fault::Ahead { .. });
+        let state = if broken { SinkState::Broken } else { SinkState::Retrying };
+        let (shard, sink) = (self.shard, self.sink.name());
+        warn!(%shard, sink, ?state, %fault, "publishing is interrupted");
+        self.monitor.report(self.shard, state, fault.to_string());
+    }
+
+    /// Whether events are lost to the sink whenever it comes back (SEMANTICS 9).
+    async fn is_behind_retention(&self, acknowledged: Option<model::Offset>) -> bool {
+        let cursor = || self.shards.sink_cursor(self.shard, self.sink.name());
+        let Some(after) = acknowledged.or_else(|| cursor().map(|cursor| cursor.offset)) else {
+            return false;
+        };
+        let page = self.shards.outbox(self.shard, after, 0).await;
+        page.is_ok_and(|page| page.floor > after.next())
+    }
+
+    async fn finish(&self, progress: &mut Progress) {
+        let (shard, sink) = (self.shard, self.sink.name());
+        match progress.commit(&self.shards, shard, sink).await {
+            Ok(()) => info!(%shard, sink, "stopped publishing"),
+            Err(fault) => warn!(%shard, sink, %fault, "stopped publishing without a cursor"),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The shard supervisor: exists only while this node leads the shard, and owns the term.
+//!
+//! Loads the shard's resources, starts an actor for each, follows the shard's changes, and
+//! restarts what crashes: a resource actor alone, with back-off, and parked if it keeps crashing.
+
+mod children;
+mod feed;
+mod publishing;
+
+use std::{sync::Arc, time::Duration};
+
+use model::ShardId;
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use raft::{Change, ChangeKind, Leadership, Shards};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::{error, info, warn};
+
+use crate::{
+    metrics::Metrics,
+    node::Sinks,
+    pool::Pool,
+    probe::Probes,
+    report::Reporter,
+    resource::Tools,
+    scheduler::{Scheduler, SchedulerArguments, SchedulerMessage},
+};
+use children::Children;
+
+/// What a shard supervisor is told.
+pub(crate) enum ShardMessage {
+    /// Resources were declared, declared anew or removed.
+    Changed(Vec<Change>),
+    /// The changes can no longer be followed: start again from the rows.
+    Reload,
+    /// A crashed resource actor has waited long enough.
+    Restart(model::ResourceId),
+    /// A publisher has waited long enough.
+    RestartPublisher(usize),
+}
+
+/// What all shards of a node share.
+#[derive(Clone)]
+pub(crate) struct Common {
+    pub(crate) shards: Shards,
+    pub(crate) probes: Probes,
+    pub(crate) pool: Pool,
+    pub(crate) sinks: Sinks,
+    pub(crate) metrics: Metrics,
+}
+
+pub(crate) struct ShardArguments {
+    pub(crate) shard: ShardId,
+    pub(crate) leadership: Leadership,
+    pub(crate) common: Common,
+}
+
+pub(crate) struct ShardSupervisor;
+
+pub(crate) struct ShardState {
+    shard: ShardId,
+    common: Common,
+    scheduler: ActorRef<SchedulerMessage>,
+    children: Children,
+    publishers: publishing::Publishers,
+    _feed: DropGuard,
+}
+
+/// How long children may take to end: a probe in flight finishes within its slot or is dropped.
+const STOP: Duration = Duration::from_secs(6);
+
+impl Actor for ShardSupervisor {
+    type Msg = ShardMessage;
+    type State = ShardState;
+    type Arguments = ShardArguments;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<ShardMessage>,
+        arguments: ShardArguments,
+    ) -> Result<ShardState, ActorProcessingErr> {
+        let ShardArguments { shard, leadership, common } = arguments;
+        let shards = common.shards.clone();
+        if let Err(error) = shards.catch_up_maintenance(shard).await {
+            warn!(%shard, %error, "maintenance windows will be caught up later");
+        }
+        let reporter = Reporter {
+            shards: shards.clone(),
+            shard,
+            term: leadership.term,
+            metrics: common.metrics.clone(),
+        };
+        let scheduling = SchedulerArguments { leadership, reporter: reporter.clone() };
+        let (scheduler, _) =
+            Actor::spawn_linked(None, Scheduler, scheduling, myself.get_cell()).await?;
+        let (probes, pool) = (common.probes.clone(), common.pool.clone());
+        let tools = Tools { probes, pool, reporter };
+        let mut children = Children::new(tools, scheduler.clone());
+        // The position is taken before the rows: a change between the two is told twice.
+        let position = shards.cursor().shards.get(&shard).copied().unwrap_or_default();
+        for resource in shards.resources(shard) {
+            children.start(&myself, resource).await?;
+        }
+        let stop = CancellationToken::new();
+        tokio::spawn(feed::follow(shards, shard, position, myself.clone(), stop.clone()));
+        let publishers = publishing::Publishers::start(&myself, &common, shard).await?;
+        info!(%shard, term = %leadership.term, resources = children.len(), "monitoring");
+        Ok(ShardState { shard, common, scheduler, children, publishers, _feed: stop.drop_guard() })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<ShardMessage>,
+        message: ShardMessage,
+        state: &mut ShardState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            ShardMessage::Changed(changes) => {
+                for change in changes {
+                    state.take_in(&myself, change).await?;
+                }
+            }
+            ShardMessage::Reload => return Err("changes were lost, starting again".into()),
+            ShardMessage::Restart(id) => {
+                state.common.metrics.restarts.inc();
+                state.children.restart(&myself, &id).await?;
+            }
+            ShardMessage::RestartPublisher(number) => {
+                state.publishers.restart(&myself, &state.common, state.shard, number).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<ShardMessage>,
+        event: SupervisionEvent,
+        state: &mut ShardState,
+    ) -> Result<(), ActorProcessingErr> {
+        let SupervisionEvent::ActorFailed(who, why) = event else { return Ok(()) };
+        if who.get_id() == state.scheduler.get_id() {
+            return Err(why);
+        }
+        if let Some(number) = state.publishers.number_of(&who) {
+            error!(shard = %state.shard, %why, "a publisher crashed");
+            myself.send_after(Duration::from_secs(1), move || ShardMessage::RestartPublisher(number));
+        } else if let Some((id, pause)) = state.children.crashed(&who, &why.to_string()) {
+            error!(shard = %state.shard, resource = %id, %why, ?pause, "a resource actor crashed");
+            myself.send_after(pause, move || ShardMessage::Restart(id));
+        }
+        Ok(())
+    }
+
+    async fn post_stop(
+        &self,
+        myself: ActorRef<ShardMessage>,
+        state: &mut ShardState,
+    ) -> Result<(), ActorProcessingErr> {
+        // Nothing of a term outlives it.
+        state.scheduler.stop(None);
+        state.publishers.stop().await;
+        myself.get_cell().stop_children_and_wait(None, Some(STOP)).await;
+        Ok(())
+    }
+}
+
+impl ShardState {
+    async fn take_in(
+        &mut self,
+        myself: &ActorRef<ShardMessage>,
+        change: Change,
+    ) -> Result<(), ActorProcessingErr> {
+        let resource = Arc::clone(&change.row.resource);
+        match change.kind {
+            ChangeKind::Declared => self.children.declared(myself, resource).await?,
+            ChangeKind::Removed => self.children.removed(resource.id()),
+            ChangeKind::Transition => {
+                self.common.metrics.transitions.inc();
+            }
+            ChangeKind::Updated => {}
+        }
+        Ok(())
+    }
+}
+

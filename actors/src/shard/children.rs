@@ -1,0 +1,139 @@
+//! The resource actors of a shard: who they are, and how often they crashed.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::Duration,
+};
+
+use model::{Resource, ResourceId};
+use ractor::{Actor, ActorCell, ActorId, ActorRef, SpawnErr};
+
+use super::ShardMessage;
+use crate::{
+    resource::{ResourceActor, ResourceArguments, ResourceMessage, Tools},
+    scheduler::{SchedulerMessage, entry},
+};
+
+/// An actor that has crashed so often is started parked: it answers for its slots, no more.
+const PARKED_AFTER: u32 = 5;
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+struct Child {
+    resource: Arc<Resource>,
+    /// Absent for push-fed resources, which nobody probes.
+    actor: Option<ActorRef<ResourceMessage>>,
+    crashes: u32,
+    last_crash: Option<String>,
+}
+
+/// See the module.
+pub(super) struct Children {
+    tools: Tools,
+    scheduler: ActorRef<SchedulerMessage>,
+    by_id: HashMap<ResourceId, Child>,
+    by_actor: HashMap<ActorId, ResourceId>,
+}
+
+impl Children {
+    pub(super) fn new(tools: Tools, scheduler: ActorRef<SchedulerMessage>) -> Self {
+        Self { tools, scheduler, by_id: HashMap::new(), by_actor: HashMap::new() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Starts the actor of a resource and schedules its slots.
+    pub(super) async fn start(
+        &mut self,
+        myself: &ActorRef<ShardMessage>,
+        resource: Arc<Resource>,
+    ) -> Result<(), SpawnErr> {
+        let child = Child { resource, actor: None, crashes: 0, last_crash: None };
+        self.spawn(myself, child).await
+    }
+
+    /// A resource is new, or declared anew.
+    pub(super) async fn declared(
+        &mut self,
+        myself: &ActorRef<ShardMessage>,
+        resource: Arc<Resource>,
+    ) -> Result<(), SpawnErr> {
+        let id = resource.id().clone();
+        let Some(child) = self.by_id.get_mut(&id) else {
+            return self.start(myself, resource).await;
+        };
+        if resource.identity.generation < child.resource.identity.generation {
+            // An older change, told again.
+            return Ok(());
+        }
+        let same_life = child.resource.identity.incarnation == resource.identity.incarnation;
+        let same_kind = child.resource.spec.check.is_probed() == resource.spec.check.is_probed();
+        if !(same_life && same_kind) {
+            self.removed(&id);
+            return self.start(myself, resource).await;
+        }
+        child.resource = Arc::clone(&resource);
+        if let Some(actor) = &child.actor {
+            // One that is down gets the declaration when it is started again.
+            let _ = actor.cast(ResourceMessage::Redeclared(Arc::clone(&resource)));
+        }
+        let scheduled = SchedulerMessage::Schedule(entry(resource, child.actor.clone()));
+        let _ = self.scheduler.cast(scheduled);
+        Ok(())
+    }
+
+    /// A resource is gone.
+    pub(super) fn removed(&mut self, id: &ResourceId) {
+        let _ = self.scheduler.cast(SchedulerMessage::Forget(id.clone()));
+        let Some(child) = self.by_id.remove(id) else { return };
+        if let Some(actor) = child.actor {
+            self.by_actor.remove(&actor.get_id());
+            actor.stop(None);
+        }
+    }
+
+    /// Notes a crash. Says whose actor it was and how long to wait before it is started again.
+    pub(super) fn crashed(&mut self, who: &ActorCell, why: &str) -> Option<(ResourceId, Duration)> {
+        let id = self.by_actor.remove(&who.get_id())?;
+        let child = self.by_id.get_mut(&id)?;
+        child.crashes += 1;
+        child.last_crash = Some(why.to_owned());
+        let pause = Duration::from_secs(1 << (child.crashes - 1).min(6)).min(LONGEST_PAUSE);
+        Some((id, pause))
+    }
+
+    /// Starts a crashed actor again, unless its resource has gone meanwhile.
+    pub(super) async fn restart(
+        &mut self,
+        myself: &ActorRef<ShardMessage>,
+        id: &ResourceId,
+    ) -> Result<(), SpawnErr> {
+        match self.by_id.remove(id) {
+            Some(child) => self.spawn(myself, child).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn spawn(
+        &mut self,
+        myself: &ActorRef<ShardMessage>,
+        mut child: Child,
+    ) -> Result<(), SpawnErr> {
+        let id = child.resource.id().clone();
+        if child.resource.spec.check.is_probed() {
+            let parked = child.last_crash.clone().filter(|_| child.crashes >= PARKED_AFTER);
+            let (resource, tools) = (Arc::clone(&child.resource), self.tools.clone());
+            let arguments = ResourceArguments { resource, tools, parked };
+            let (actor, _) =
+                Actor::spawn_linked(None, ResourceActor, arguments, myself.get_cell()).await?;
+            self.by_actor.insert(actor.get_id(), id.clone());
+            child.actor = Some(actor);
+        }
+        let scheduled = entry(Arc::clone(&child.resource), child.actor.clone());
+        let _ = self.scheduler.cast(SchedulerMessage::Schedule(scheduled));
+        self.by_id.insert(id, child);
+        Ok(())
+    }
+}

@@ -1,0 +1,128 @@
+//! The publishers of a shard: one actor per sink, so that a dead sink slows nobody.
+
+use std::{sync::Arc, time::Duration};
+
+use model::ShardId;
+use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::{Common, ShardMessage};
+use crate::{node::SinkHandle, publisher::Publisher};
+
+/// How long a publisher may take to commit its cursor when its term ends.
+const STOP: Duration = Duration::from_secs(3);
+
+/// See the module.
+pub(super) struct Publishers {
+    actors: Vec<ActorRef<Ended>>,
+}
+
+impl Publishers {
+    pub(super) async fn start(
+        myself: &ActorRef<ShardMessage>,
+        common: &Common,
+        shard: ShardId,
+    ) -> Result<Self, SpawnErr> {
+        let mut actors = Vec::new();
+        for sink in common.sinks.iter() {
+            actors.push(spawn(myself, common, shard, sink).await?);
+        }
+        Ok(Self { actors })
+    }
+
+    pub(super) fn number_of(&self, who: &ActorCell) -> Option<usize> {
+        self.actors.iter().position(|actor| actor.get_id() == who.get_id())
+    }
+
+    pub(super) async fn restart(
+        &mut self,
+        myself: &ActorRef<ShardMessage>,
+        common: &Common,
+        shard: ShardId,
+        number: usize,
+    ) -> Result<(), SpawnErr> {
+        if let (Some(actor), Some(sink)) = (self.actors.get_mut(number), common.sinks.get(number)) {
+            *actor = spawn(myself, common, shard, sink).await?;
+        }
+        Ok(())
+    }
+
+    /// Stops all of them and waits until their cursors are committed.
+    pub(super) async fn stop(&self) {
+        let stopping = self.actors.iter().map(|actor| actor.stop_and_wait(None, Some(STOP)));
+        futures_util::future::join_all(stopping).await;
+    }
+}
+
+async fn spawn(
+    myself: &ActorRef<ShardMessage>,
+    common: &Common,
+    shard: ShardId,
+    handle: &SinkHandle,
+) -> Result<ActorRef<Ended>, SpawnErr> {
+    let publisher = Publisher {
+        shards: common.shards.clone(),
+        shard,
+        sink: Arc::clone(&handle.sink),
+        monitor: Arc::clone(&handle.monitor),
+        metrics: common.sinks.metrics().clone(),
+        from_start: handle.from_start,
+    };
+    let spawned = Actor::spawn_linked(None, PublisherActor, publisher, myself.get_cell()).await?;
+    Ok(spawned.0)
+}
+
+/// The publisher's task has ended, which only a stop may cause.
+struct Ended;
+
+struct PublisherActor;
+
+struct Running {
+    stop: CancellationToken,
+    task: Option<JoinHandle<()>>,
+}
+
+impl Actor for PublisherActor {
+    type Msg = Ended;
+    type State = Running;
+    type Arguments = Publisher;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<Ended>,
+        publisher: Publisher,
+    ) -> Result<Running, ActorProcessingErr> {
+        let stop = CancellationToken::new();
+        let (stopped, watched) = (stop.clone(), stop.clone());
+        let publishing = tokio::spawn(publisher.run(stopped));
+        let task = tokio::spawn(async move {
+            let _ = publishing.await;
+            if !watched.is_cancelled() {
+                let _ = myself.cast(Ended);
+            }
+        });
+        Ok(Running { stop, task: Some(task) })
+    }
+
+    async fn handle(
+        &self,
+        _myself: ActorRef<Ended>,
+        _ended: Ended,
+        _state: &mut Running,
+    ) -> Result<(), ActorProcessingErr> {
+        Err("the publisher has crashed".into())
+    }
+
+    async fn post_stop(
+        &self,
+        _myself: ActorRef<Ended>,
+        state: &mut Running,
+    ) -> Result<(), ActorProcessingErr> {
+        state.stop.cancel();
+        if let Some(task) = state.task.take() {
+            let _ = task.await;
+        }
+        Ok(())
+    }
+}

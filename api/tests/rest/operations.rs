@@ -1,0 +1,115 @@
+//! Health, reload, cluster, sinks, configuration.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use bellwether_api::{Hooks, ReadinessCheck, SinkHealth};
+use serde_json::{Value, json};
+
+use crate::support::App;
+
+fn switch(on: &Arc<AtomicBool>) -> Hooks {
+    let on = Arc::clone(on);
+    let readiness = move || {
+        vec![ReadinessCheck {
+            name: "probes".to_owned(),
+            ok: on.load(Ordering::Relaxed),
+            required: true,
+            detail: "are started".to_owned(),
+        }]
+    };
+    Hooks { readiness: Arc::new(readiness), ..Hooks::default() }
+}
+
+#[tokio::test]
+async fn semantics_16_the_node_is_ready_once_all_it_needs_is() {
+    let on = Arc::new(AtomicBool::new(false));
+    let app = App::with(switch(&on)).await;
+    for path in ["/livez", "/-/healthy"] {
+        assert_eq!(app.get(path).await.text(), "ok\n");
+    }
+    for path in ["/readyz", "/-/ready", "/startupz"] {
+        assert!(app.get(path).await.problem(503).contains("[-] probes: are started"));
+    }
+    on.store(true, Ordering::Relaxed);
+    for path in ["/readyz", "/-/ready", "/startupz"] {
+        assert_eq!(app.get(path).await.status, 200);
+    }
+    let listed = app.get("/readyz?verbose").await.text();
+    assert!(listed.contains("[+] quorum") && listed.contains("[+] probes"), "{listed}");
+    on.store(false, Ordering::Relaxed);
+    assert_eq!(app.get("/readyz").await.status, 503);
+    assert_eq!(app.get("/startupz").await.status, 200, "it has started");
+}
+
+#[tokio::test]
+async fn a_node_that_stops_is_alive_and_not_ready() {
+    let app = App::start().await;
+    assert_eq!(app.get("/readyz").await.status, 200);
+    app.hooks.shutdown.cancel();
+    assert!(app.get("/readyz").await.problem(503).contains("the node is stopping"));
+    assert_eq!(app.get("/livez").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_bad_reload_is_refused_with_its_reasons() {
+    let good = Arc::new(AtomicBool::new(true));
+    let seen = Arc::clone(&good);
+    let reload = move || -> futures_util::future::BoxFuture<'static, _> {
+        let good = seen.load(Ordering::Relaxed);
+        Box::pin(async move {
+            if good {
+                Ok(())
+            } else {
+                Err(vec!["a.yaml:3: bad".to_owned(), "b.yaml:9: worse".to_owned()])
+            }
+        })
+    };
+    let app = App::with(Hooks { reload: Arc::new(reload), ..Hooks::default() }).await;
+    let done = app.call("POST", "/-/reload").await;
+    assert_eq!((done.status.as_u16(), done.json()), (200, json!({"reloaded": true})));
+    good.store(false, Ordering::Relaxed);
+    let refused = app.call("POST", "/-/reload").await;
+    assert!(refused.problem(422).contains("old one stays in force"));
+    assert_eq!(refused.json()["errors"][1]["detail"], "b.yaml:9: worse");
+}
+
+#[tokio::test]
+async fn the_cluster_is_shown_as_the_node_sees_it() {
+    let app = App::start().await;
+    app.declare("svc:a", json!({})).await;
+    let cluster = app.get("/api/v1/cluster").await.json();
+    assert_eq!(cluster["name"], "home");
+    assert_eq!(
+        cluster["nodes"],
+        json!([{"node_id": cluster["node_id"], "replicas": 4, "leads": 4}])
+    );
+    let shards = cluster["shards"].as_array().unwrap();
+    assert_eq!(shards.len(), 4);
+    assert!(shards.iter().all(|shard| shard["leader"] == cluster["node_id"]));
+    let resources: u64 = shards.iter().filter_map(|shard| shard["resources"].as_u64()).sum();
+    assert_eq!(resources, 1);
+}
+
+#[tokio::test]
+async fn sinks_and_configuration_are_shown() {
+    let sink = SinkHealth {
+        name: "file".to_owned(),
+        kind: "file".to_owned(),
+        state: "publishing".to_owned(),
+        last_error: Some("disk full".to_owned()),
+    };
+    let app =
+        App::with(Hooks { sinks: Arc::new(move || vec![sink.clone()]), ..Hooks::default() }).await;
+    let sinks = app.get("/api/v1/sinks").await.json();
+    assert_eq!(
+        sinks,
+        json!([{"name": "file", "kind": "file", "state": "publishing", "lag_events": 0,
+            "last_error": "disk full", "shards": []}])
+    );
+    let config = app.get("/api/v1/config").await.json();
+    assert_eq!((&config["version"], &config["document"]), (&json!(0), &Value::Null));
+    assert_eq!(config["shards"].as_array().unwrap().len(), 4);
+}
