@@ -1,5 +1,7 @@
 //! The description of the API, made from its handlers, and a page that shows it.
 
+mod describe;
+
 use axum::{
     Extension,
     body::Bytes,
@@ -9,18 +11,9 @@ use axum::{
     },
     response::IntoResponse,
 };
-use utoipa::{
-    PartialSchema, ToSchema,
-    openapi::{
-        Components, Content, Info, License, OpenApi, OpenApiBuilder, PathItem, Ref, RefOr,
-        Response, ResponseBuilder, path::Operation, schema::Schema,
-    },
-};
+pub(crate) use describe::document;
 
-use crate::{
-    error::{FieldView, ProblemView},
-    query::NoQuery,
-};
+use crate::query::NoQuery;
 
 const PAGE: &str = include_str!("docs/page.html");
 /// The page may run what stands in it and ask this node; nothing else.
@@ -58,48 +51,4 @@ pub(crate) async fn page(_: NoQuery) -> impl IntoResponse {
         (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
     ];
     (headers, PAGE)
-}
-
-/// Completes what the handlers say by what holds for all of them.
-pub(crate) fn document(handlers: OpenApi) -> Document {
-    let mut info = Info::new("Bellwether", env!("CARGO_PKG_VERSION"));
-    info.description = Some(
-        "Infrastructure monitoring: resources, their health, and what happens to them. Every \
-         answer carries `X-Request-Id`, `Bellwether-Revision` and `Bellwether-Consistency`; \
-         every error is a problem (RFC 9457)."
-            .to_owned(),
-    );
-    info.license = Some(License::new("Apache-2.0"));
-    let mut description = OpenApiBuilder::new().info(info).build();
-    description.merge(handlers);
-    let components = description.components.get_or_insert_default();
-    add_problem(components);
-    for item in description.paths.paths.values_mut() {
-        operations(item).for_each(add_error);
-    }
-    Document(description.to_json().expect("a description is plain data").into())
-}
-
-fn add_problem(components: &mut Components) {
-    let mut schemas = vec![
-        (ProblemView::name().into_owned(), ProblemView::schema()),
-        (FieldView::name().into_owned(), FieldView::schema()),
-    ];
-    ProblemView::schemas(&mut schemas);
-    components.schemas.extend::<Vec<(String, RefOr<Schema>)>>(schemas);
-}
-
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.put, &mut item.post, &mut item.delete]
-        .into_iter()
-        .filter_map(Option::as_mut)
-}
-
-fn add_error(operation: &mut Operation) {
-    let problem = Content::new(Some(Ref::from_schema_name(ProblemView::name())));
-    let response: Response = ResponseBuilder::new()
-        .description("What is wrong, and what to do")
-        .content("application/problem+json", problem)
-        .build();
-    operation.responses.responses.insert("default".to_owned(), RefOr::T(response));
 }

@@ -20,6 +20,8 @@ use crate::{
 
 const DEFAULT: u64 = 100;
 const MAX: u64 = 1_000;
+/// What every JSON reader can hold in a signed integer.
+const MAX_SEQUENCE: u64 = i64::MAX.unsigned_abs();
 
 /// Lists the events of a resource's present life, in CloudEvents 1.0 JSON format.
 #[utoipa::path(
@@ -28,9 +30,9 @@ const MAX: u64 = 1_000;
     params(
         ("id" = String, Path, description = "The resource's id", max_length = 200,
             pattern = "^[A-Za-z0-9._:@-]{1,200}$"),
-        ("after" = Option<u64>, Query, description = "Only events with a greater sequence"),
+        ("after" = Option<u64>, Query, description = "Only events with a greater sequence", minimum = 0),
         ("limit" = Option<u64>, Query, description = "The most events: 100 unless told", minimum = 1, maximum = 1000),
-        ("consistency" = Option<String>, Query, description = "`linearizable` (the default) or `stale`"),
+        ("consistency" = Option<String>, Query, description = "`linearizable` (the default) or `stale`", pattern = "^(linearizable|stale)$"),
     ),
     responses((status = 200, description = "CloudEvents, oldest first", body = Vec<Object>,
         headers(("Link" = String, description = "The next page, `rel=\"next\"`"))))
@@ -40,7 +42,7 @@ pub(crate) async fn list_events(
     ResourcePath(id): ResourcePath,
     mut query: Query,
 ) -> Result<Response, ApiError> {
-    let after = Sequence(query.take("after", number(0, u64::MAX)).unwrap_or(0));
+    let after = Sequence(query.take("after", number(0, MAX_SEQUENCE)).unwrap_or(0));
     let limit = query.take("limit", number(1, MAX)).unwrap_or(DEFAULT);
     let consistency = query.consistency();
     query.finish()?;

@@ -21,7 +21,7 @@ use crate::{
 /// Says whether the process answers at all.
 #[utoipa::path(
     get, path = "/livez", tag = "operations", operation_id = "livez",
-    params(("verbose" = Option<String>, Query, description = "Lists the checks")),
+    params(("verbose" = Option<String>, Query, description = "Lists the checks", pattern = "^(|true|false|1|0)$")),
     responses((status = 200, description = "It does", body = String, content_type = "text/plain"))
 )]
 pub(crate) async fn livez(state: State<ApiState>, query: Query) -> Result<Response, ApiError> {
@@ -31,7 +31,7 @@ pub(crate) async fn livez(state: State<ApiState>, query: Query) -> Result<Respon
 /// The same as `/livez`, as Prometheus names it.
 #[utoipa::path(
     get, path = "/-/healthy", tag = "operations", operation_id = "healthy",
-    params(("verbose" = Option<String>, Query, description = "Lists the checks")),
+    params(("verbose" = Option<String>, Query, description = "Lists the checks", pattern = "^(|true|false|1|0)$")),
     responses((status = 200, description = "It does", body = String, content_type = "text/plain"))
 )]
 pub(crate) async fn healthy(state: State<ApiState>, query: Query) -> Result<Response, ApiError> {
@@ -42,7 +42,7 @@ pub(crate) async fn healthy(state: State<ApiState>, query: Query) -> Result<Resp
 /// a quorum. One lost shard is shown, not fatal.
 #[utoipa::path(
     get, path = "/readyz", tag = "operations", operation_id = "readyz",
-    params(("verbose" = Option<String>, Query, description = "Lists the checks")),
+    params(("verbose" = Option<String>, Query, description = "Lists the checks", pattern = "^(|true|false|1|0)$")),
     responses((status = 200, description = "It may", body = String, content_type = "text/plain"))
 )]
 pub(crate) async fn readyz(state: State<ApiState>, query: Query) -> Result<Response, ApiError> {
@@ -52,7 +52,7 @@ pub(crate) async fn readyz(state: State<ApiState>, query: Query) -> Result<Respo
 /// The same as `/readyz`, as Prometheus names it.
 #[utoipa::path(
     get, path = "/-/ready", tag = "operations", operation_id = "ready",
-    params(("verbose" = Option<String>, Query, description = "Lists the checks")),
+    params(("verbose" = Option<String>, Query, description = "Lists the checks", pattern = "^(|true|false|1|0)$")),
     responses((status = 200, description = "It may", body = String, content_type = "text/plain"))
 )]
 pub(crate) async fn ready(state: State<ApiState>, query: Query) -> Result<Response, ApiError> {
@@ -62,7 +62,7 @@ pub(crate) async fn ready(state: State<ApiState>, query: Query) -> Result<Respon
 /// Says whether the node was ready once.
 #[utoipa::path(
     get, path = "/startupz", tag = "operations", operation_id = "startupz",
-    params(("verbose" = Option<String>, Query, description = "Lists the checks")),
+    params(("verbose" = Option<String>, Query, description = "Lists the checks", pattern = "^(|true|false|1|0)$")),
     responses((status = 200, description = "It was", body = String, content_type = "text/plain"))
 )]
 pub(crate) async fn startupz(state: State<ApiState>, query: Query) -> Result<Response, ApiError> {

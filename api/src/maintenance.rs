@@ -26,7 +26,8 @@ async fn settle(
     name: &str,
     window: Option<Maintenance>,
 ) -> Result<(MaintenanceOutcome, HeaderMap), ApiError> {
-    let write = api.shards().set_maintenance(name, window, key.request());
+    let request = key.request(if window.is_some() { "window" } else { "no-window" }, name);
+    let write = api.shards().set_maintenance(name, window, request);
     let outcome = key.within(api.limits(), write).await?;
     let mut headers = key.header();
     headers.extend(Stamp::committed(api.own_revision()).headers());

@@ -46,8 +46,9 @@ impl<S: Send + Sync> FromRequestParts<S> for NamePath {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let text = only_part(parts, state).await?;
-        if text.is_empty() || text.len() > MAX_NAME || text.chars().any(char::is_control) {
-            let detail = format!("has 1 to {MAX_NAME} bytes without control characters");
+        if text.is_empty() || text.chars().count() > MAX_NAME || text.chars().any(char::is_control)
+        {
+            let detail = format!("has 1 to {MAX_NAME} characters without control characters");
             return Err(ApiError::invalid_at("{id}", detail));
         }
         Ok(Self(text))

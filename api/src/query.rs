@@ -133,7 +133,7 @@ mod tests {
 
     use super::*;
 
-    fn problems(query: Query) -> Vec<String> {
+    fn problems(query: &Query) -> Vec<String> {
         let found = query.problems.iter().map(|p| format!("{}: {}", p.pointer, p.detail));
         found.collect()
     }
@@ -156,7 +156,7 @@ mod tests {
         query.consistency();
         query.partial();
         assert_eq!(
-            problems(query),
+            problems(&query),
             [
                 "?limit: expected a whole number from 1 to 10",
                 "?name: expected 1 to 10 bytes, found 0",

@@ -14,9 +14,10 @@ use crate::{
 
 /// The whole API over a state: a service for [`crate::serve`] or for tests.
 pub fn router(state: ApiState) -> Router {
-    let routes = timed()
-        .layer(middleware::from_fn_with_state(state.clone(), layer::deadline))
+    let routes = questions()
         .layer(middleware::from_fn_with_state(state.clone(), layer::admit))
+        .merge(under_any_load())
+        .layer(middleware::from_fn_with_state(state.clone(), layer::deadline))
         .merge(unhurried());
     let (routes, description) = routes.split_for_parts();
     routes
@@ -28,7 +29,7 @@ pub fn router(state: ApiState) -> Router {
 }
 
 /// Answers that come in bounded time, under the limit of requests in flight.
-fn timed() -> OpenApiRouter<ApiState> {
+fn questions() -> OpenApiRouter<ApiState> {
     OpenApiRouter::default()
         .routes(routes!(resources::list_resources))
         .routes(routes!(
@@ -50,20 +51,25 @@ fn timed() -> OpenApiRouter<ApiState> {
         .routes(routes!(cluster::get_cluster))
         .routes(routes!(sinks::list_sinks))
         .routes(routes!(config::get_config))
-        .routes(routes!(metrics::get_metrics))
         .routes(routes!(docs::openapi))
         .routes(routes!(docs::page))
 }
 
-/// Streams, which end when their client goes, and what must answer under any load.
-fn unhurried() -> OpenApiRouter<ApiState> {
+/// What tells how the node is, above all when it has too much to do.
+fn under_any_load() -> OpenApiRouter<ApiState> {
     OpenApiRouter::default()
-        .routes(routes!(watch::watch_resources))
-        .routes(routes!(metrics::get_resource_metrics))
+        .routes(routes!(metrics::get_metrics))
         .routes(routes!(health::livez))
         .routes(routes!(health::healthy))
         .routes(routes!(health::readyz))
         .routes(routes!(health::ready))
         .routes(routes!(health::startupz))
+}
+
+/// Streams, which end when their client goes, and the reload, which takes its own time.
+fn unhurried() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::default()
+        .routes(routes!(watch::watch_resources))
+        .routes(routes!(metrics::get_resource_metrics))
         .routes(routes!(health::reload))
 }

@@ -1,6 +1,7 @@
 //! A resource as the contract shows it.
 
 mod metrics;
+mod names;
 
 use model::{
     HealthStatus, Incarnation, Labels, Millis, ResourceId, ResourceType, Revision, Sequence,
@@ -12,6 +13,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 pub(crate) use metrics::MetricsView;
+pub(crate) use names::{health_statuses, resource_types};
 
 /// A resource: its declaration, its health and its last measurements.
 #[derive(Debug, Serialize, ToSchema)]
@@ -21,7 +23,7 @@ pub(crate) struct ResourceView<'a> {
     #[schema(value_type = String, examples("host:n1"))]
     resource_id: &'a ResourceId,
     /// What kind of thing it is.
-    #[schema(value_type = String, examples("HOST"))]
+    #[schema(schema_with = resource_types)]
     resource_type: ResourceType,
     /// A name for people.
     name: &'a str,
@@ -35,7 +37,7 @@ pub(crate) struct ResourceView<'a> {
     /// Where it is.
     region: Option<&'a str>,
     /// HEALTHY, WARNING, CRITICAL, UNKNOWN or MAINTENANCE.
-    #[schema(value_type = String, examples("WARNING"))]
+    #[schema(schema_with = health_statuses)]
     health_status: HealthStatus,
     /// Why.
     reason: String,

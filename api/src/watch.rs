@@ -39,8 +39,8 @@ const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 #[utoipa::path(
     get, path = "/api/v1/infrastructure/watch", tag = "events", operation_id = "watchResources",
     params(
-        ("cursor" = Option<String>, Query, description = "Where to begin: from a list's `Bellwether-Cursor` or an event's id"),
-        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was received"),
+        ("cursor" = Option<String>, Query, description = "Where to begin: from a list's `Bellwether-Cursor` or an event's id", pattern = "^[A-Za-z0-9_-]+$"),
+        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was received", pattern = "^[A-Za-z0-9_-]*$"),
         FilterParams,
     ),
     responses(

@@ -1,31 +1,153 @@
-//! Runs a node: loads and checks the configuration, then hands over.
+//! Runs a node: opens what is stored, brings the configuration in, starts the actors and the
+//! API, and takes everything down in the reverse order when it is told to stop.
 
-use std::process::ExitCode;
+mod announce;
+mod banner;
+mod hooks;
+mod limits;
+mod reload;
+mod signals;
+mod telemetry;
 
-use tracing::{error, info};
+use std::{process::ExitCode, sync::Arc};
+
+use actors::{Actors, Settings, SinkSetting, probe::ProbeSettings};
+use api::ApiState;
+use raft::{Options, Shards, SystemClock};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
 
 use crate::{
     cli::args::RunArgs,
-    config::{Config, FileSink, SinkKind},
+    config::{Config, SinkKind},
 };
+use reload::Reloader;
+use telemetry::NodeMetrics;
+
+/// Why a node does not run. Each message names the remedy.
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    #[error("{0}")]
+    Configuration(String),
+    #[error("cannot listen on {address}: {source}; stop what listens there, or set listen.http")]
+    Listen { address: std::net::SocketAddr, source: std::io::Error },
+    #[error(transparent)]
+    Open(#[from] raft::OpenError),
+    #[error("the configuration could not be stored: {0}")]
+    Store(#[from] raft::ProposeError),
+    #[error(transparent)]
+    Actors(#[from] actors::StartError),
+    #[error("the API ended: {0}")]
+    Api(std::io::Error),
+    #[error("signals cannot be received: {0}")]
+    Signals(std::io::Error),
+}
 
 /// Runs a node until it is told to stop.
 pub(crate) async fn run(args: RunArgs) -> ExitCode {
-    let config = match Config::load(&args.origins()) {
-        Ok(config) => config,
-        Err(invalid) => {
-            error!(problems = invalid.problems.len(), "the configuration is not valid\n{invalid}");
-            return ExitCode::FAILURE;
+    match try_run(args).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(RunError::Configuration(problems)) => {
+            banner::problems(&problems);
+            ExitCode::FAILURE
         }
+        Err(fault) => {
+            error!("{fault}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn try_run(args: RunArgs) -> Result<(), RunError> {
+    let origins = args.origins();
+    let config =
+        Config::load(&origins).map_err(|invalid| RunError::Configuration(invalid.to_string()))?;
+    let exposed = config.listen.check_exposure(args.insecure);
+    exposed.map_err(|refusal| RunError::Configuration(refusal.to_string()))?;
+    let signals = signals::Signals::install().map_err(RunError::Signals)?;
+    limits::raise_open_files();
+    // Before anything is opened, so that a port that is taken costs nothing.
+    let address = config.listen.http;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|source| RunError::Listen { address, source })?;
+    let shards = Shards::open(options(&config, args.accept_data_loss)).await?;
+    let served = serve(&config, origins, &shards, listener, signals).await;
+    shards.close().await;
+    info!("everything is stored; stopped");
+    served
+}
+
+/// Brings the configuration in, runs until the signal, and stops what it has started.
+async fn serve(
+    config: &Config,
+    origins: crate::config::Origins,
+    shards: &Shards,
+    listener: TcpListener,
+    signals: signals::Signals,
+) -> Result<(), RunError> {
+    let metrics = NodeMetrics::new();
+    let loaded = reload::store(shards, config).await?;
+    if !loaded.skipped.is_empty() {
+        warn!(resources = ?loaded.skipped, "declared over the API, too; left to their owner");
+    }
+    let actors = Arc::new(Actors::start(settings(config, shards, &metrics)).await?);
+    let stop = CancellationToken::new();
+    let reloader = Arc::new(Reloader::new(origins, config, shards.clone(), metrics.clone()));
+    let hooks = hooks::hooks(&actors, &reloader, shards, &metrics, stop.clone());
+    let state = ApiState::new(shards.clone(), hooks);
+    let api = tokio::spawn(api::serve(listener, state, stop.clone()));
+    let announcing = tokio::spawn(announce::transitions(shards.clone(), stop.clone()));
+    banner::ready(config, shards);
+    signals.wait(&reloader).await;
+    info!("stopping: probes in flight finish, then everything is stored");
+    // No question is refused for as long as probes still report: actors first, then the API.
+    actors.stop().await;
+    stop.cancel();
+    let _ = announcing.await;
+    match api.await {
+        Ok(Ok(())) | Err(_) => Ok(()),
+        Ok(Err(fault)) => Err(RunError::Api(fault)),
+    }
+}
+
+fn options(config: &Config, accept_data_loss: bool) -> Options {
+    Options {
+        cluster_name: config.cluster.name.clone(),
+        shards: config.cluster.shards,
+        data_dir: Some(config.node.data_dir.clone()),
+        accept_data_loss,
+        clock: Arc::new(SystemClock::new()),
+        fatal: Arc::new(|why| {
+            error!("{why}; exiting, because what is stored can no longer be trusted");
+            std::process::exit(1);
+        }),
+        disk: None,
+        progress: banner::progress(&config.node.data_dir),
+    }
+}
+
+fn settings(config: &Config, shards: &Shards, metrics: &NodeMetrics) -> Settings {
+    let sinks = config.sinks.iter().map(|sink| {
+        let SinkKind::File(file) = &sink.kind;
+        SinkSetting {
+            name: sink.name.clone(),
+            path: file.path.clone(),
+            rotate_bytes: file.rotate_bytes,
+            keep: file.keep.map(|keep| keep as usize),
+        }
+    });
+    let secrets = config.secrets.iter();
+    let probes = ProbeSettings {
+        node: config.node.name.clone(),
+        secrets: secrets.map(|(name, secret)| (name.clone(), secret.file.clone())).collect(),
     };
-    if let Err(refusal) = config.listen.check_exposure(args.insecure) {
-        error!(%refusal, "refusing to start");
-        return ExitCode::FAILURE;
+    Settings {
+        shards: shards.clone(),
+        probes,
+        sinks: sinks.collect(),
+        metrics: metrics.actors.clone(),
+        publish_metrics: metrics.publishing.clone(),
     }
-    for sink in &config.sinks {
-        let SinkKind::File(FileSink { path, .. }) = &sink.kind;
-        info!(sink = sink.name, path = %path.display(), "events go here");
-    }
-    error!("this build has no node in it");
-    ExitCode::FAILURE
 }

@@ -27,8 +27,6 @@ pub struct SinkSetting {
 pub(crate) struct SinkHandle {
     pub(crate) sink: Arc<dyn EventSink>,
     pub(crate) monitor: Arc<SinkMonitor>,
-    /// Whether a sink without a cursor begins with the first event rather than the next.
-    pub(crate) from_start: bool,
     file: Arc<FileSink>,
 }
 
@@ -45,7 +43,6 @@ impl Sinks {
         shards: &Shards,
         metrics: PublishMetrics,
     ) -> Result<Self, SinkError> {
-        let fresh = shards.status().iter().all(|shard| shard.outbox_floor <= 1);
         let mut handles = Vec::new();
         for setting in settings {
             let mut file = FileSettings::new(setting.name, setting.path);
@@ -54,7 +51,7 @@ impl Sinks {
             let file = Arc::new(FileSink::open(file, shards.cluster().clone()).await?);
             let monitor = Arc::new(SinkMonitor::new(file.as_ref()));
             let sink: Arc<dyn EventSink> = Arc::clone(&file) as Arc<dyn EventSink>;
-            handles.push(SinkHandle { sink, monitor, from_start: fresh, file });
+            handles.push(SinkHandle { sink, monitor, file });
         }
         Ok(Self { handles: Arc::new(handles), metrics })
     }

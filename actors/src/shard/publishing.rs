@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use model::ShardId;
+use raft::Shards;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +17,7 @@ const STOP: Duration = Duration::from_secs(3);
 /// See the module.
 pub(super) struct Publishers {
     actors: Vec<ActorRef<Ended>>,
+    from_start: bool,
 }
 
 impl Publishers {
@@ -24,11 +26,13 @@ impl Publishers {
         common: &Common,
         shard: ShardId,
     ) -> Result<Self, SpawnErr> {
+        // The sinks of a new shard get its first event; one that is added later, the next one.
+        let from_start = is_new(&common.shards, shard);
         let mut actors = Vec::new();
         for sink in common.sinks.iter() {
-            actors.push(spawn(myself, common, shard, sink).await?);
+            actors.push(spawn(myself, common, shard, sink, from_start).await?);
         }
-        Ok(Self { actors })
+        Ok(Self { actors, from_start })
     }
 
     pub(super) fn number_of(&self, who: &ActorCell) -> Option<usize> {
@@ -43,7 +47,7 @@ impl Publishers {
         number: usize,
     ) -> Result<(), SpawnErr> {
         if let (Some(actor), Some(sink)) = (self.actors.get_mut(number), common.sinks.get(number)) {
-            *actor = spawn(myself, common, shard, sink).await?;
+            *actor = spawn(myself, common, shard, sink, self.from_start).await?;
         }
         Ok(())
     }
@@ -55,11 +59,18 @@ impl Publishers {
     }
 }
 
+/// Whether no sink has ever had a cursor in a shard, and all its events are kept.
+fn is_new(shards: &Shards, shard: ShardId) -> bool {
+    let all_kept = shards.status().iter().any(|s| s.shard == shard && s.outbox_floor <= 1);
+    all_kept && shards.sinks().iter().all(|sink| sink.shard != shard)
+}
+
 async fn spawn(
     myself: &ActorRef<ShardMessage>,
     common: &Common,
     shard: ShardId,
     handle: &SinkHandle,
+    from_start: bool,
 ) -> Result<ActorRef<Ended>, SpawnErr> {
     let publisher = Publisher {
         shards: common.shards.clone(),
@@ -67,7 +78,7 @@ async fn spawn(
         sink: Arc::clone(&handle.sink),
         monitor: Arc::clone(&handle.monitor),
         metrics: common.sinks.metrics().clone(),
-        from_start: handle.from_start,
+        from_start,
     };
     let spawned = Actor::spawn_linked(None, PublisherActor, publisher, myself.get_cell()).await?;
     Ok(spawned.0)

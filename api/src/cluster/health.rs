@@ -15,6 +15,7 @@ use crate::{
     path::NamePath,
     query::Query,
     state::ApiState,
+    view::health_statuses,
 };
 
 /// The health of a watched cluster.
@@ -26,7 +27,7 @@ pub(crate) struct ClusterHealthView {
     /// Its name; the id where it has none.
     cluster_name: String,
     /// HEALTHY, WARNING, CRITICAL, UNKNOWN or MAINTENANCE.
-    #[schema(value_type = String, examples("HEALTHY"))]
+    #[schema(schema_with = health_statuses)]
     overall_health: HealthStatus,
     /// Its nodes.
     node_count: u64,
@@ -57,9 +58,9 @@ impl From<ClusterHealth> for ClusterHealthView {
     get, path = "/api/v1/infrastructure/clusters/{cluster_id}/health", tag = "resources",
     operation_id = "getClusterHealth",
     params(
-        ("cluster_id" = String, Path, description = "The id that the parts name in `cluster_id`", max_length = 200),
-        ("consistency" = Option<String>, Query, description = "`linearizable` (the default) or `stale`"),
-        ("partial" = Option<String>, Query, description = "`allow`: answer with the shards that do"),
+        ("cluster_id" = String, Path, description = "The id that the parts name in `cluster_id`", min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$"),
+        ("consistency" = Option<String>, Query, description = "`linearizable` (the default) or `stale`", pattern = "^(linearizable|stale)$"),
+        ("partial" = Option<String>, Query, description = "`allow`: answer with the shards that do", pattern = "^allow$"),
     ),
     responses((status = 200, description = "The cluster's health", body = ClusterHealthView))
 )]

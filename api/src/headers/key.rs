@@ -25,9 +25,10 @@ pub(crate) struct IdempotencyKey {
 }
 
 impl IdempotencyKey {
-    /// The key for the shards.
-    pub(crate) fn request(&self) -> Option<String> {
-        Some(self.text.clone())
+    /// The key for the shards. It holds for one kind of write to one thing, so that a key that
+    /// a client uses again elsewhere does not get it the answer about something else.
+    pub(crate) fn request(&self, write: &str, name: &str) -> Option<String> {
+        Some(format!("{write} {name} {}", self.text))
     }
 
     /// Whether the caller chose it.
@@ -101,7 +102,7 @@ mod tests {
     #[test]
     fn semantics_17_the_callers_key_is_used_as_it_is() {
         let key = read(&[b"a-1"]).unwrap();
-        assert_eq!(key.request().as_deref(), Some("a-1"));
+        assert_eq!(key.request("put", "host:n1").as_deref(), Some("put host:n1 a-1"));
         assert!(key.is_chosen());
         assert_eq!(key.header()[IDEMPOTENCY_KEY], "a-1");
     }

@@ -22,7 +22,7 @@ use crate::{
     params(
         ("name" = String, Path, description = "The window's name", max_length = 200,
             pattern = "^[A-Za-z0-9._:@-]{1,200}$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key within 10 minutes get the first answer"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key within 10 minutes get the first answer", pattern = "^[!-~]{1,200}$"),
     ),
     responses(
         (status = 204, description = "Ended in every shard"),

@@ -5,6 +5,7 @@ use raft::Filter;
 use utoipa::IntoParams;
 
 use super::{Query, text};
+use crate::view::{health_statuses, resource_types};
 
 const MAX_TEXT: usize = 253;
 
@@ -14,20 +15,27 @@ const MAX_TEXT: usize = 253;
 #[expect(dead_code, reason = "describes what `filter` reads")]
 pub(crate) struct FilterParams {
     /// The type, such as `HOST`.
+    #[param(schema_with = resource_types)]
     resource_type: Option<String>,
     /// The namespace.
+    #[param(min_length = 1, max_length = 253)]
     namespace: Option<String>,
     /// A label selector in Kubernetes syntax, such as `team=shop,tier in (web,api),!test`.
     labels: Option<String>,
     /// The health: HEALTHY, WARNING, CRITICAL, UNKNOWN or MAINTENANCE.
+    #[param(schema_with = health_statuses)]
     health_status: Option<String>,
     /// The region.
+    #[param(min_length = 1, max_length = 253)]
     region: Option<String>,
     /// The cluster that it is part of.
+    #[param(min_length = 1, max_length = 253)]
     cluster_id: Option<String>,
     /// Who declared it: `config`, `api` or a source's id.
+    #[param(min_length = 1, max_length = 253)]
     managed_by: Option<String>,
     /// How the name begins.
+    #[param(min_length = 1, max_length = 253)]
     name: Option<String>,
 }
 

@@ -4,7 +4,7 @@ use model::{ResourceId, ResourceSpec, decode::Problems};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::{error::ApiError, state::ApiState};
+use crate::{error::ApiError, state::ApiState, view::resource_types};
 
 /// A declaration. Keys that are left out get the node's defaults; unknown keys are errors.
 #[derive(ToSchema)]
@@ -17,6 +17,7 @@ pub(crate) struct Declaration {
     /// The id; must equal the one in the path.
     id: Option<String>,
     /// What kind of thing it is, such as `ENDPOINT`.
+    #[schema(schema_with = resource_types)]
     r#type: String,
     /// A name for people.
     #[schema(max_length = 200)]

@@ -33,9 +33,9 @@ use crate::{
     params(
         ("id" = String, Path, description = "The resource's id", max_length = 200,
             pattern = "^[A-Za-z0-9._:@-]{1,200}$"),
-        ("If-Match" = Option<String>, Header, description = "An ETag: only while its generation is in force; `*`: only where it exists"),
-        ("If-None-Match" = Option<String>, Header, description = "`*`: only where there is none yet"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key within 10 minutes get the first answer"),
+        ("If-Match" = Option<String>, Header, description = "An ETag: only while its generation is in force; `*`: only where it exists", pattern = r#"^(\*|(W/)?"g[0-9]+\.r[0-9]+")$"#),
+        ("If-None-Match" = Option<String>, Header, description = "`*`: only where there is none yet", pattern = r"^\*$"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key within 10 minutes get the first answer", pattern = "^[!-~]{1,200}$"),
     ),
     responses(
         (status = 201, description = "Declared", body = ResourceView<'static>,
@@ -54,7 +54,7 @@ pub(crate) async fn put_resource(
 ) -> Result<Response, ApiError> {
     let spec = declaration::read(&api, &id, &body)?;
     let registration = Registration { spec, owner: OWNER, precondition };
-    let write = api.shards().declare(registration, key.request());
+    let write = api.shards().declare(registration, key.request("put", id.as_str()));
     let Written { answer, mut headers } = Written::of(&api, &key, &id, write).await?;
     let Reply::Declared { outcome, resource } = answer.reply else {
         return Err(unexpected(&answer.reply).with_headers(headers));

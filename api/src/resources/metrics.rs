@@ -24,8 +24,8 @@ const NODES: [ResourceType; 2] = [ResourceType::KubernetesNode, ResourceType::Ho
     get, path = "/api/v1/infrastructure/nodes/{node_id}/metrics", tag = "resources",
     operation_id = "getNodeMetrics",
     params(
-        ("node_id" = String, Path, description = "The node's id or name", max_length = 200),
-        ("consistency" = Option<String>, Query, description = "`linearizable` (the default) or `stale`"),
+        ("node_id" = String, Path, description = "The node's id or name", min_length = 1, max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$"),
+        ("consistency" = Option<String>, Query, description = "`linearizable` (the default) or `stale`", pattern = "^(linearizable|stale)$"),
     ),
     responses((status = 200, description = "What was measured last", body = MetricsView))
 )]

@@ -32,6 +32,7 @@ const NAMED: [&str; 6] = [
 #[expect(dead_code, reason = "describes what `read` reads")]
 pub(crate) struct Observation {
     /// `ok`, `warning` or `critical`.
+    #[schema(pattern = "^(ok|warning|critical)$")]
     outcome: String,
     /// Why, for people; kept up to 300 bytes.
     message: Option<String>,

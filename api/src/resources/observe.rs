@@ -42,7 +42,7 @@ pub(crate) struct Receipt {
     params(
         ("id" = String, Path, description = "The resource's id", max_length = 200,
             pattern = "^[A-Za-z0-9._:@-]{1,200}$"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key within 10 minutes get the first answer"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key within 10 minutes get the first answer", pattern = "^[!-~]{1,200}$"),
     ),
     responses(
         (status = 202, description = "Taken in", body = Receipt),
@@ -61,7 +61,7 @@ pub(crate) async fn push_observation(
 ) -> Result<Response, ApiError> {
     let push = observation::read(&id, &body, api.shards().now())?;
     let observed_at = push.observed_at;
-    let write = api.shards().push(push, key.request());
+    let write = api.shards().push(push, key.request("observe", id.as_str()));
     let Written { answer, headers } = Written::of(&api, &key, &id, write).await?;
     match answer.reply {
         Reply::Pushed { revision } => {

@@ -23,8 +23,8 @@ use crate::{
     params(
         ("id" = String, Path, description = "The resource's id", max_length = 200,
             pattern = "^[A-Za-z0-9._:@-]{1,200}$"),
-        ("If-Match" = Option<String>, Header, description = "An ETag: only while its generation is in force"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key within 10 minutes get the first answer"),
+        ("If-Match" = Option<String>, Header, description = "An ETag: only while its generation is in force", pattern = r#"^(\*|(W/)?"g[0-9]+\.r[0-9]+")$"#),
+        ("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key within 10 minutes get the first answer", pattern = "^[!-~]{1,200}$"),
     ),
     responses((status = 204, description = "Removed", headers(("Idempotency-Key" = String))))
 )]
@@ -36,7 +36,7 @@ pub(crate) async fn delete_resource(
     _: NoQuery,
 ) -> Result<Response, ApiError> {
     let removal = Removal { id: id.clone(), owner: OWNER, precondition };
-    let write = api.shards().remove(removal, key.request());
+    let write = api.shards().remove(removal, key.request("delete", id.as_str()));
     let Written { answer, headers } = Written::of(&api, &key, &id, write).await?;
     match answer.reply {
         Reply::Removed { .. } => Ok((StatusCode::NO_CONTENT, headers).into_response()),

@@ -164,6 +164,7 @@ async fn too_much_at_once_is_refused_and_health_still_answers() {
     app.get(RESOURCES).await.problem(429);
     app.get(WATCH).await.problem(429);
     assert_eq!(app.get("/livez").await.status, 200);
+    assert_eq!(app.get("/metrics").await.status, 200);
 }
 
 #[tokio::test]

@@ -84,12 +84,18 @@ async fn every_reference_leads_somewhere() {
 #[tokio::test]
 async fn every_call_is_named_and_says_how_it_fails() {
     let description = description().await;
+    let tags = description["tags"].as_array().unwrap();
     let mut names = BTreeSet::new();
     for (path, item) in description["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let name = operation["operationId"].as_str().unwrap();
             assert!(names.insert(name), "{name} comes twice");
             assert!(!operation["summary"].as_str().unwrap().is_empty(), "{method} {path}");
+            let tag = &operation["tags"][0];
+            assert!(tags.iter().any(|known| known["name"] == *tag), "{tag} has no description");
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                assert!(parameter["schema"]["type"].is_string(), "{parameter} is of one type");
+            }
             let problem = operation.pointer("/responses/default/content/application~1problem+json");
             assert!(problem.is_some(), "{method} {path} describes no errors");
             for part in path.split('/').filter_map(|part| part.strip_prefix('{')) {

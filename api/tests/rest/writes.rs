@@ -33,6 +33,10 @@ async fn semantics_17_a_repeat_under_the_same_key_gets_the_first_answer() {
         let removed = app.send(crate::support::request("DELETE", A, &key)).await;
         assert_eq!(removed.status, 204, "{}", removed.text());
     }
+    // A key that is used again elsewhere is another one there.
+    let other =
+        app.json("PUT", &format!("{RESOURCES}/svc:b"), &key, &push_fed("b", json!({}))).await;
+    assert_eq!(other.json()["resource_id"], "svc:b");
     let chosen = app.declare("svc:a", json!({})).await;
     assert_eq!(chosen.header("idempotency-key").len(), 36);
 }

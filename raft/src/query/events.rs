@@ -60,6 +60,9 @@ impl Shards {
             let state = replica.state.read();
             (state.head.outbox_floor, state.head.outbox_head)
         };
+        if after >= head {
+            return Ok(OutboxPage { events: Vec::new(), floor, head });
+        }
         let from = replica.keys.number(Kind::Outbox, after.0.saturating_add(1));
         let to = replica.keys.number(Kind::Outbox, head.0.saturating_add(1));
         let mut events = Vec::new();

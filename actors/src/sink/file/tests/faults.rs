@@ -4,7 +4,7 @@ use std::{sync::mpsc, task::Poll};
 
 use futures_util::future::{join_all, poll_fn};
 
-use super::*;
+use super::{super::journal::Journal, *};
 use crate::sink::testing::batch;
 
 #[tokio::test]
@@ -89,4 +89,22 @@ async fn a_tail_sees_what_was_handed_over_by_a_caller_that_went_away() {
         assert_eq!(tail(&sink, 0).await, Some(n));
     }
     assert_eq!(places(&place.path()), of_shard(0, 1..=50));
+}
+
+#[tokio::test]
+async fn what_could_not_be_taken_back_at_once_is_cut_off_when_the_file_is_opened_again() {
+    let place = Place::new();
+    let sink = place.open().await;
+    sink.append(&batch(0, 1..=3)).await.unwrap();
+    sink.close().await;
+    let open = |trusted| {
+        let medium: Arc<dyn Medium> = Arc::new(System);
+        Journal::open(&place.path(), &cluster(1, 1), trusted, medium).unwrap()
+    };
+    let trusted = open(None).trusted();
+    let beyond = fs::read(place.path()).unwrap();
+    fs::write(place.path(), [&beyond[..], &beyond[..]].concat()).unwrap();
+    let journal = open(Some(trusted));
+    assert!(journal.is_intact());
+    assert_eq!(place.bytes(), beyond);
 }
