@@ -22,7 +22,7 @@ pub(crate) struct ConfigView {
     /// SHA-256 of the document, in hexadecimal.
     digest: String,
     /// When it was loaded; null where there is none yet.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required, value_type = Option<String>, format = DateTime)]
     loaded_at: Option<WallTime>,
     /// Where it was loaded from.
     file: String,

@@ -25,7 +25,7 @@ pub struct Limits {
     pub heartbeat: Duration,
     /// How long a connection may accept no bytes, or say nothing when new.
     pub stall: Duration,
-    /// How long open requests may go on once the node stops.
+    /// How long open requests may go on once the node stops; the process is to end within 5 s.
     pub grace: Duration,
 }
 
@@ -42,7 +42,7 @@ impl Default for Limits {
             watch_patience: Duration::from_secs(5),
             heartbeat: Duration::from_secs(15),
             stall: Duration::from_secs(30),
-            grace: Duration::from_secs(5),
+            grace: Duration::from_secs(4),
         }
     }
 }

@@ -26,12 +26,15 @@ pub(crate) struct SinkView {
     /// Its name.
     name: String,
     /// What it is, such as `file` or `pulsar`; null where this node does not run it.
+    #[schema(required)]
     kind: Option<String>,
     /// What it does; null where this node does not run it.
+    #[schema(required)]
     state: Option<String>,
     /// Events that it has not acknowledged, all shards together.
     lag_events: u64,
     /// What went wrong last.
+    #[schema(required)]
     last_error: Option<String>,
     /// Its progress in each shard.
     shards: Vec<SinkShardView>,

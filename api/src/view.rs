@@ -28,13 +28,16 @@ pub(crate) struct ResourceView<'a> {
     /// A name for people.
     name: &'a str,
     /// A Kubernetes namespace, or any other grouping.
+    #[schema(required)]
     namespace: Option<&'a str>,
     /// The cluster that it is part of.
+    #[schema(required)]
     cluster_id: Option<&'a str>,
     /// Labels for selectors.
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
     labels: &'a Labels,
     /// Where it is.
+    #[schema(required)]
     region: Option<&'a str>,
     /// HEALTHY, WARNING, CRITICAL, UNKNOWN or MAINTENANCE.
     #[schema(schema_with = health_statuses)]

@@ -39,7 +39,7 @@ pub(crate) use problem::{ConfigProblem, Invalid};
 pub(crate) use resources::written_id;
 pub(crate) use secrets::Secret;
 pub(crate) use sections::{Cluster, Listen, Node, Retention};
-pub(crate) use sinks::{FileSink, Sink, SinkKind};
+pub(crate) use sinks::{Sink, SinkKind};
 
 /// The most values of a configuration, aliases expanded.
 const MAX_VALUES: usize = 8_000_000;

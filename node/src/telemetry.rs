@@ -4,14 +4,17 @@ use std::io::{self, IsTerminal};
 
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
+/// Consensus tells every step of its own at `info`; what matters of it, this node says itself.
+const DEFAULT: &str = "info,openraft=error";
+
 /// Begins to log. `RUST_LOG` selects what, such as `debug` or `bellwether_raft=debug,info`.
 pub(crate) fn init() {
     let (filter, fault) = match std::env::var("RUST_LOG") {
         Ok(text) if !text.is_empty() => match EnvFilter::try_new(&text) {
             Ok(filter) => (filter, None),
-            Err(fault) => (EnvFilter::new("info"), Some(fault)),
+            Err(fault) => (EnvFilter::new(DEFAULT), Some(fault)),
         },
-        _ => (EnvFilter::new("info"), None),
+        _ => (EnvFilter::new(DEFAULT), None),
     };
     let terminal = io::stderr().is_terminal();
     let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());

@@ -57,14 +57,32 @@ impl DnsProbe {
     }
 
     async fn examine(&self, budget: Budget, metrics: &mut Metrics) -> Result<Outcome, Fault> {
+        let (exists, found) = match self.in_hosts_file()? {
+            Some(found) => (true, found),
+            None => self.look_up(budget).await?,
+        };
+        put(metrics, "duration_ms", millis(budget.used()));
+        put(metrics, "answers", f64::from(u32::try_from(found.len()).unwrap_or(u32::MAX)));
+        self.judge(exists, &found)
+    }
+
+    /// Without a server, the check asks as this system does: its hosts file comes first.
+    fn in_hosts_file(&self) -> Result<Option<Vec<String>>, Fault> {
+        if self.server.is_some() {
+            return Ok(None);
+        }
+        let known = self.shared.resolver.in_hosts_file(&self.name, self.kind)?;
+        Ok(known.map(|known| known.iter().map(ToString::to_string).collect()))
+    }
+
+    /// Whether the name exists, and the values of the kind that was asked for.
+    async fn look_up(&self, budget: Budget) -> Result<(bool, Vec<String>), Fault> {
         let answer = match &self.server {
             Some(server) => self.ask_given(server, budget).await?,
             None => self.ask_system(budget).await?,
         };
-        put(metrics, "duration_ms", millis(budget.used()));
-        let found = values(&answer, &self.name, self.kind);
-        put(metrics, "answers", f64::from(u32::try_from(found.len()).unwrap_or(u32::MAX)));
-        self.judge(&answer, &found)
+        let exists = answer.metadata.response_code != ResponseCode::NXDomain;
+        Ok((exists, values(&answer, &self.name, self.kind)))
     }
 
     /// Asks the server that the check is about; what it answers is for the caller to judge.
@@ -115,9 +133,9 @@ impl DnsProbe {
         }
     }
 
-    fn judge(&self, answer: &Message, found: &[String]) -> Result<Outcome, Fault> {
+    fn judge(&self, exists: bool, found: &[String]) -> Result<Outcome, Fault> {
         let name = &self.shown;
-        if answer.metadata.response_code == ResponseCode::NXDomain {
+        if !exists {
             return Err(Fault::failed(format!("NXDOMAIN: {name} does not exist")));
         }
         if found.is_empty() {

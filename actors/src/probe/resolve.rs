@@ -92,6 +92,21 @@ impl Resolver {
             .await
     }
 
+    /// The addresses of one family that the hosts file has for a name, if it has any.
+    pub(crate) fn in_hosts_file(
+        &self,
+        name: &Name,
+        family: RecordType,
+    ) -> Result<Option<Vec<IpAddr>>, Fault> {
+        if !matches!(family, RecordType::A | RecordType::AAAA) {
+            return Ok(None);
+        }
+        let known = self.state()?.in_hosts_file(name);
+        let mut known = known.unwrap_or_default();
+        known.retain(|address| address.is_ipv4() == (family == RecordType::A));
+        Ok((!known.is_empty()).then_some(known))
+    }
+
     /// The name servers of this system.
     pub(crate) fn servers(&self) -> Result<Vec<SocketAddr>, Fault> {
         Ok(self.state()?.servers.clone())

@@ -54,7 +54,7 @@ pub(crate) struct ClusterShardView {
     #[schema(value_type = u32)]
     shard: ShardId,
     /// Who leads it; null where nobody is known to.
-    #[schema(value_type = Option<u64>)]
+    #[schema(required, value_type = Option<u64>)]
     leader: Option<NodeId>,
     /// Its term.
     #[schema(value_type = u64)]

@@ -13,6 +13,7 @@ pub(crate) struct WindowView {
     /// Its name.
     name: String,
     /// Resources with matching labels.
+    #[schema(required)]
     selector: Option<String>,
     /// Resources by id.
     #[schema(value_type = Vec<String>)]

@@ -11,16 +11,22 @@ use utoipa::ToSchema;
 #[schema(as = ResourceMetrics)]
 pub(crate) struct MetricsView {
     /// Share of the processors' time in use, 0 to 100.
+    #[schema(required)]
     cpu_usage_percent: Option<f64>,
     /// Share of the memory in use, 0 to 100.
+    #[schema(required)]
     memory_usage_percent: Option<f64>,
     /// Share of the fullest disk in use, 0 to 100.
+    #[schema(required)]
     disk_usage_percent: Option<f64>,
     /// Bytes received and sent a second.
+    #[schema(required)]
     network_io_bytes_per_sec: Option<f64>,
     /// Pods that run here.
+    #[schema(required)]
     pod_count: Option<u64>,
     /// Replicas that are ready.
+    #[schema(required)]
     ready_replicas: Option<u64>,
     /// Everything else, by name.
     extra: BTreeMap<String, f64>,

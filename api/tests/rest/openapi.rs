@@ -120,6 +120,8 @@ async fn a_rows_description_names_the_fields_that_a_row_has() {
     let mut fields: BTreeSet<&String> = schema["properties"].as_object().unwrap().keys().collect();
     let suppressed = "suppressed_by".to_owned();
     assert!(fields.remove(&suppressed), "it is shown only where it holds");
+    let required = schema["required"].as_array().unwrap();
+    assert_eq!(required.len(), fields.len(), "every other field is always there");
     assert_eq!(fields, row.as_object().unwrap().keys().collect());
 }
 
