@@ -6,6 +6,7 @@
 mod children;
 mod feed;
 mod publishing;
+mod windows;
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +14,7 @@ use model::ShardId;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use raft::{Change, ChangeKind, Leadership, Shards};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use crate::{
     metrics::Metrics,
@@ -80,9 +81,6 @@ impl Actor for ShardSupervisor {
     ) -> Result<ShardState, ActorProcessingErr> {
         let ShardArguments { shard, leadership, common } = arguments;
         let shards = common.shards.clone();
-        if let Err(error) = shards.catch_up_maintenance(shard).await {
-            warn!(%shard, %error, "maintenance windows will be caught up later");
-        }
         let reporter = Reporter {
             shards: shards.clone(),
             shard,
@@ -101,6 +99,7 @@ impl Actor for ShardSupervisor {
             children.start(&myself, resource).await?;
         }
         let stop = CancellationToken::new();
+        tokio::spawn(stop.clone().run_until_cancelled_owned(windows::follow(shards.clone(), shard)));
         tokio::spawn(feed::follow(shards, shard, position, myself.clone(), stop.clone()));
         let publishers = publishing::Publishers::start(&myself, &common, shard).await?;
         info!(%shard, term = %leadership.term, resources = children.len(), "monitoring");

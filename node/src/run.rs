@@ -93,23 +93,28 @@ async fn serve(
         warn!(resources = ?loaded.skipped, "declared over the API, too; left to their owner");
     }
     let actors = Arc::new(Actors::start(settings(config, shards, &metrics)).await?);
-    let stop = CancellationToken::new();
+    let (draining, stop) = (CancellationToken::new(), CancellationToken::new());
     let reloader = Arc::new(Reloader::new(origins, config, shards.clone(), metrics.clone()));
-    let hooks = hooks::hooks(&actors, &reloader, shards, &metrics, stop.clone());
+    let hooks = hooks::hooks(&actors, &reloader, shards, &metrics, [draining.clone(), stop.clone()]);
     let state = ApiState::new(shards.clone(), hooks);
-    let api = tokio::spawn(api::serve(listener, state, stop.clone()));
+    let mut api = tokio::spawn(api::serve(listener, state, stop.clone()));
     let announcing = tokio::spawn(announce::transitions(shards.clone(), stop.clone()));
     banner::ready(config, shards);
-    signals.wait(&reloader).await;
+    let early = tokio::select! {
+        () = signals.wait(&reloader) => None,
+        ended = &mut api => Some(ended),
+    };
     info!("stopping: probes in flight finish, then everything is stored");
+    draining.cancel();
     // No question is refused for as long as probes still report: actors first, then the API.
     actors.stop().await;
     stop.cancel();
     let _ = announcing.await;
-    match api.await {
-        Ok(Ok(())) | Err(_) => Ok(()),
-        Ok(Err(fault)) => Err(RunError::Api(fault)),
-    }
+    let ended = match early {
+        Some(ended) => ended,
+        None => api.await,
+    };
+    ended.unwrap_or_else(|panic| Err(std::io::Error::other(panic))).map_err(RunError::Api)
 }
 
 fn options(config: &Config, accept_data_loss: bool) -> Options {

@@ -3,11 +3,15 @@
 //! Two implementations: RocksDB, and a memory that keeps only what was synced when it
 //! "crashes", for tests and for simulation.
 
+#[cfg(test)]
+mod cut;
 mod memory;
 mod rocks;
 
 use std::{io, ops::ControlFlow, sync::Arc};
 
+#[cfg(test)]
+pub(crate) use cut::CutDisk;
 pub use memory::MemoryDisk;
 pub use rocks::RocksDisk;
 

@@ -84,10 +84,11 @@ pub(crate) struct Shared {
 
 impl Group {
     /// Opens a group of one voter, elects it and starts its batcher.
-    pub(crate) async fn open(group: u64, shared: &Shared) -> Result<Self, OpenError> {
-        let damaged = |error: std::io::Error| OpenError::Corrupt(error.to_string());
-        let log = LogStore::open(group, Arc::clone(&shared.disk), shared.sync.clone())
-            .map_err(damaged)?;
+    pub(crate) async fn open(
+        group: u64,
+        log: LogStore,
+        shared: &Shared,
+    ) -> Result<Self, OpenError> {
         let replica = load(group, shared).await?;
         let raft = start(group, shared, log.clone(), Arc::clone(&replica)).await?;
         let shard = ShardId(u32::try_from(group.saturating_sub(1)).unwrap_or(u32::MAX));

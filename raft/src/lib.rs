@@ -17,6 +17,8 @@ mod command;
 mod config;
 mod disk;
 mod error;
+#[cfg(test)]
+mod fixture;
 mod group;
 mod identity;
 mod machine;

@@ -44,6 +44,7 @@ impl Replica {
     /// Loads a group, verifying every record.
     pub(crate) fn load(group: u64, disk: Arc<dyn Disk>, fatal: Fatal) -> io::Result<Arc<Self>> {
         let keys = Keys::new(group);
+        state::verify(disk.as_ref(), keys)?;
         let state = load(disk.as_ref(), keys)?;
         let (applied, _) = watch::channel(Revision(state.applied));
         Ok(Arc::new(Self { keys, disk, state: RwLock::new(state), applied, fatal }))

@@ -18,9 +18,15 @@ use crate::{
     error::{OpenError, ProposeError},
     group::{Group, Role, Shared},
     identity::{DirectoryLock, Identity},
-    store::{sync::SyncQueue, watermark::WatermarkFile},
+    store::{
+        log::LogStore,
+        sync::SyncQueue,
+        watermark::{WatermarkFile, Watermarks},
+    },
 };
 
+#[cfg(test)]
+mod tests;
 mod watermarks;
 
 /// How long a group may take to elect its only voter and to load.
@@ -103,11 +109,10 @@ impl Shards {
         let side_file = options.data_dir.as_deref().map(WatermarkFile::new);
         let synced = watermarks::read(side_file.as_ref(), options.accept_data_loss)?;
         let total = identity.shards + 1;
+        let logs = open_logs(total, &synced, &shared).inspect_err(|_| sync.close())?;
         let mut groups = Vec::with_capacity(total as usize);
-        for group in 0..u64::from(total) {
-            let opened = Group::open(group, &shared).await?;
-            watermarks::check(&synced, group, &opened.log)?;
-            groups.push(opened);
+        for (group, log) in (0..).zip(logs) {
+            groups.push(Group::open(group, log, &shared).await?);
             (options.progress)(u32::try_from(groups.len()).unwrap_or(u32::MAX), total);
         }
         let logs = groups.iter().map(|group| group.log.clone()).collect();
@@ -172,6 +177,12 @@ impl Shards {
     #[must_use]
     pub fn applied(&self, shard: ShardId) -> watch::Receiver<Revision> {
         self.group(shard).replica.applied()
+    }
+
+    /// The last applied revision of `meta`, and a wake-up for each that follows.
+    #[must_use]
+    pub fn meta_applied(&self) -> watch::Receiver<Revision> {
+        self.meta().replica.applied()
     }
 
     /// How many fsyncs there were, and how long they took together.
@@ -289,6 +300,22 @@ fn identify(options: &Options) -> Result<Identity, OpenError> {
     let identity = fresh();
     identity.write(directory)?;
     Ok(identity)
+}
+
+/// Opens the logs of all groups and checks them before any group starts: one that has lost
+/// acknowledged entries must neither vote nor append (SEMANTICS 26).
+fn open_logs(
+    total: u32,
+    synced: &Watermarks,
+    shared: &Shared,
+) -> Result<Vec<LogStore>, OpenError> {
+    let open = |group| {
+        let log = LogStore::open(group, Arc::clone(&shared.disk), shared.sync.clone())
+            .map_err(|damaged| OpenError::Corrupt(damaged.to_string()))?;
+        watermarks::check(synced, group, &log)?;
+        Ok(log)
+    };
+    (0..u64::from(total)).map(open).collect()
 }
 
 async fn open_disk(options: &Options) -> Result<Arc<dyn Disk>, OpenError> {

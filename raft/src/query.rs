@@ -21,6 +21,8 @@ pub use filter::{Filter, FilterFields};
 pub use status::{ConfigStatus, MaintenanceView, ShardStatus, SinkStatus};
 
 pub(crate) use changes::ChangeRecord;
+#[cfg(test)]
+pub(crate) use changes::page;
 
 /// How fresh an answer must be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -8,7 +8,7 @@ mod load;
 mod timers;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
@@ -25,7 +25,7 @@ use crate::{
     store::record::Record,
 };
 pub(crate) use index::Index;
-pub(crate) use load::{StoredSpec, load};
+pub(crate) use load::{StoredSpec, load, verify};
 pub(crate) use timers::{TimerKey, Timers};
 
 /// Time, term, counters and floors of a group: one small record that every batch rewrites.
@@ -171,11 +171,12 @@ pub(crate) struct State {
     pub(crate) config: Option<StoredConfig>,
 }
 
-/// Outcomes by request id, and in the order in which they expire.
+/// Outcomes by request id, and in the order in which they expire: one that does not depend on
+/// whether a replica was restarted.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Requests {
     by_id: BTreeMap<String, StoredRequest>,
-    order: VecDeque<(ShardTime, String)>,
+    order: BTreeSet<(ShardTime, String)>,
 }
 
 impl Requests {
@@ -189,17 +190,17 @@ impl Requests {
     }
 
     pub(crate) fn insert(&mut self, id: String, stored: StoredRequest) {
-        self.order.push_back((stored.at, id.clone()));
+        self.order.insert((stored.at, id.clone()));
         self.by_id.insert(id, stored);
     }
 
     /// Removes one outcome that has expired or is too many.
     pub(crate) fn expire(&mut self, now: ShardTime) -> Option<String> {
-        let (at, _) = self.order.front()?;
+        let (at, _) = self.order.first()?;
         if now.since(*at) < Self::KEPT && self.by_id.len() <= Self::MOST {
             return None;
         }
-        let (_, id) = self.order.pop_front()?;
+        let (_, id) = self.order.pop_first()?;
         self.by_id.remove(&id);
         Some(id)
     }

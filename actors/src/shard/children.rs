@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use model::{Resource, ResourceId};
@@ -18,13 +18,15 @@ use crate::{
 /// An actor that has crashed so often is started parked: it answers for its slots, no more.
 const PARKED_AFTER: u32 = 5;
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// An actor that ran so long since its last crash starts counting anew.
+const FORGIVEN_AFTER: Duration = Duration::from_secs(600);
 
 struct Child {
     resource: Arc<Resource>,
     /// Absent for push-fed resources, which nobody probes.
     actor: Option<ActorRef<ResourceMessage>>,
     crashes: u32,
-    last_crash: Option<String>,
+    last_crash: Option<(Instant, String)>,
 }
 
 /// See the module.
@@ -98,8 +100,11 @@ impl Children {
     pub(super) fn crashed(&mut self, who: &ActorCell, why: &str) -> Option<(ResourceId, Duration)> {
         let id = self.by_actor.remove(&who.get_id())?;
         let child = self.by_id.get_mut(&id)?;
+        if child.last_crash.as_ref().is_some_and(|(at, _)| at.elapsed() > FORGIVEN_AFTER) {
+            child.crashes = 0;
+        }
         child.crashes += 1;
-        child.last_crash = Some(why.to_owned());
+        child.last_crash = Some((Instant::now(), why.to_owned()));
         let pause = Duration::from_secs(1 << (child.crashes - 1).min(6)).min(LONGEST_PAUSE);
         Some((id, pause))
     }
@@ -123,7 +128,8 @@ impl Children {
     ) -> Result<(), SpawnErr> {
         let id = child.resource.id().clone();
         if child.resource.spec.check.is_probed() {
-            let parked = child.last_crash.clone().filter(|_| child.crashes >= PARKED_AFTER);
+            let last = child.last_crash.as_ref().filter(|_| child.crashes >= PARKED_AFTER);
+            let parked = last.map(|(_, why)| why.clone());
             let (resource, tools) = (Arc::clone(&child.resource), self.tools.clone());
             let arguments = ResourceArguments { resource, tools, parked };
             let (actor, _) =

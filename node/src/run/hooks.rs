@@ -14,11 +14,10 @@ pub(super) fn hooks(
     reloader: &Arc<Reloader>,
     shards: &Shards,
     metrics: &NodeMetrics,
-    shutdown: CancellationToken,
+    [draining, shutdown]: [CancellationToken; 2],
 ) -> Hooks {
     let (declaring, reloading) = (Arc::clone(reloader), Arc::clone(reloader));
     let sinks = actors.sink_health_source();
-    let stopping = shutdown.clone();
     Hooks {
         registry: metrics.registry(shards),
         declarations: Arc::new(move || declaring.declarations()),
@@ -27,7 +26,7 @@ pub(super) fn hooks(
             Box::pin(async move { reloader.reload().await })
         }),
         sinks: Arc::new(move || sinks().into_iter().map(health).collect()),
-        readiness: Arc::new(move || vec![not_stopping(&stopping)]),
+        readiness: Arc::new(move || vec![not_stopping(&draining)]),
         shutdown,
         limits: Limits::default(),
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{HealthStatus, Resource};
+use model::{HealthStatus, Resource, cursor::Position};
 
 use super::Context;
 use crate::{
@@ -17,6 +17,10 @@ pub(super) fn record(
     former: Option<FilterFields>,
     previous: Option<HealthStatus>,
 ) {
+    // Who is told this is not told the row once more as `updated`.
+    let (revision, place) = row.state.changed;
+    let told = Position { index: revision.0, place };
+    context.delete(context.keys.position(Kind::Updated, told));
     let position = context.next_position();
     let record = ChangeRecord {
         at: context.now(),

@@ -22,6 +22,6 @@ pub(super) fn advance(context: &mut Context<'_>, stamp: &Stamp) {
     head.wall = head.wall.max(stamp.wall);
     head.stamp = Some(*stamp);
     if stamp.first_of_term {
-        context.state.rebuild_timers();
+        context.state.set_silences();
     }
 }

@@ -1,5 +1,6 @@
 //! Apply as a pure function: logs in, bytes out.
 
+mod changes;
 mod harness;
 
 use model::{HealthStatus, Millis, Miss, Outcome, Sequence, ShardTime, maintenance::Maintenance};
@@ -162,6 +163,27 @@ fn semantics_18_maintenance_holds_for_what_is_and_what_comes_and_ends_by_itself(
     log.apply(adopt(6, None));
     log.apply(adopt(5, asked));
     assert_ne!(log.status("b"), HealthStatus::Maintenance, "a deletion is not undone");
+}
+
+#[test]
+fn semantics_18_a_window_that_begins_or_ends_without_a_leader_is_not_lost() {
+    let mut log = Harness::founded();
+    log.declare("a");
+    log.at(1_000).result("a", Outcome::passed());
+    let asked = Some(window(&log, 1));
+    let name = || "m".to_owned();
+    log.apply(Command::AdoptMaintenance { name: name(), version: 1, window: asked });
+    log.reload();
+    log.new_term(3_600_000);
+    assert_eq!(log.status("a"), HealthStatus::Healthy, "it ended in the gap");
+    let mut later = window(&log, 60);
+    later.starts_at = later.starts_at.plus(Millis::from_secs(60));
+    let command = Command::AdoptMaintenance { name: name(), version: 2, window: Some(later) };
+    log.apply(command);
+    assert_eq!(log.status("a"), HealthStatus::Healthy);
+    log.reload();
+    log.new_term(120_000);
+    assert_eq!(log.status("a"), HealthStatus::Maintenance, "it began in the gap");
 }
 
 #[test]

@@ -24,8 +24,8 @@ const CHANGE_BYTES_KEPT: u64 = 64 << 20;
 const DAY: Millis = Millis::from_secs(86_400);
 const RUNS_KEPT: Millis = DAY.times(31);
 /// How often old records are looked for, and how many are forgotten at once.
-const EVERY: Millis = Millis::from_secs(10);
-const MOST: usize = 512;
+const EVERY: Millis = Millis::from_secs(1);
+const MOST: usize = 2_048;
 
 /// Whether it is time to look for old records.
 pub(super) fn is_due(state: &State) -> bool {

@@ -127,6 +127,8 @@ pub(crate) fn page(
     if after < state.head.change_floor {
         return Ok(None);
     }
+    // A page of nothing would never come to an end.
+    let limit = limit.max(1);
     let mut changes = recorded(view, keys, shard, after, limit)?;
     let full = changes.len() >= limit;
     // Where the records fill the page, the latest rows are told up to its end only.

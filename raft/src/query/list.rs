@@ -11,6 +11,9 @@ use model::{Millis, Resource, ResourceId, Revision, ShardId, rollup::ClusterHeal
 use super::{Consistency, Filter, ListQuery, Page, Read, Row, Served};
 use crate::{error::ReadError, group::Group, node::Shards, state::State};
 
+#[cfg(test)]
+mod tests;
+
 /// The most rows that one page examines in one shard.
 const EXAMINED: usize = 10_000;
 
@@ -49,7 +52,8 @@ impl Shards {
         let cursor = self.cursor();
         let mut gathered = Gathered::default();
         for group in &groups {
-            gathered.add(group, query);
+            let state = group.replica.state.read();
+            gathered.add(&state, group.shard, query, EXAMINED);
         }
         let revision = groups.iter().map(|g| g.replica.revision()).max().unwrap_or(Revision(0));
         let (rows, next) = gathered.finish(query.limit);
@@ -71,7 +75,10 @@ impl Shards {
         let filter = Filter { cluster_id: Some(cluster_id.to_owned()), ..Filter::default() };
         let parts: Vec<Arc<Resource>> = groups
             .iter()
-            .flat_map(|group| matching(&group.replica.state.read(), &filter, None, usize::MAX).0)
+            .flat_map(|group| {
+                let state = group.replica.state.read();
+                matching(&state, &filter, None, usize::MAX, usize::MAX).0
+            })
             .collect();
         let value = ClusterHealth::of(cluster_id, parts.iter().map(AsRef::as_ref));
         let revision = groups.iter().map(|g| g.replica.revision()).max().unwrap_or(Revision(0));
@@ -129,11 +136,11 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn add(&mut self, group: &Group, query: &ListQuery) {
-        let state = group.replica.state.read();
-        let (found, stopped) = matching(&state, &query.filter, query.after.as_ref(), query.limit);
+    fn add(&mut self, state: &State, shard: ShardId, query: &ListQuery, most: usize) {
+        let (found, stopped) =
+            matching(state, &query.filter, query.after.as_ref(), query.limit, most);
         for resource in found {
-            let row = row(&state, group.shard, &resource);
+            let row = row(state, shard, &resource);
             self.rows.insert(resource.id().clone(), row);
         }
         if let Some(stopped) = stopped {
@@ -157,15 +164,15 @@ impl Gathered {
     }
 }
 
-/// Up to `limit` matches after an id, and where the search stopped short of the end.
+/// Up to `limit` matches among `most` rows after an id, and where the search stopped short of the end.
 fn matching(
     state: &State,
     filter: &Filter,
     after: Option<&ResourceId>,
     limit: usize,
+    most: usize,
 ) -> (Vec<Arc<Resource>>, Option<ResourceId>) {
     let bounds = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
-    let most = if limit == usize::MAX { usize::MAX } else { EXAMINED };
     match state.index.candidates(filter) {
         Some(sets) => {
             let ids = sets.into_iter().flat_map(|set| set.range::<ResourceId, _>(bounds));

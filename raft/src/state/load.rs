@@ -13,7 +13,7 @@ use crate::{
     disk::{Space, View},
     store::{
         keys::{Keys, Kind},
-        record::{Damaged, Record, decode},
+        record::{self, Damaged, Record, decode},
     },
 };
 
@@ -67,16 +67,37 @@ pub(crate) fn load(view: &dyn View, keys: Keys) -> io::Result<State> {
     Ok(state)
 }
 
+/// Verifies every record of a group, also those that only reads touch.
+pub(crate) fn verify(view: &dyn View, keys: Keys) -> io::Result<()> {
+    let (from, to) = keys.everything();
+    let mut outcome = Ok(());
+    view.scan(Space::State, &from, &to, &mut |key, bytes| {
+        outcome = record::verify(key, bytes);
+        if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    Ok(outcome?)
+}
+
 impl State {
     /// Sets every timer anew from the rows and windows.
     pub(crate) fn rebuild_timers(&mut self) {
         self.timers = super::Timers::default();
+        self.set_windows();
+        self.set_silences();
+    }
+
+    fn set_windows(&mut self) {
         for window in self.maintenance.iter().filter_map(|(name, m)| Some((name, m.window.as_ref()?))) {
             let (name, (_, span)) = window;
             for at in [span.starts, span.ends].into_iter().filter(|at| *at > self.head.time) {
                 self.timers.add_window(name, at);
             }
         }
+    }
+
+    /// Sets when each resource falls silent. Windows that began or ended in a leaderless gap
+    /// stay due.
+    pub(crate) fn set_silences(&mut self) {
         let deadlines: Vec<_> = self
             .resources
             .values()
@@ -93,7 +114,7 @@ fn load_resources(view: &dyn View, keys: Keys, state: &mut State) -> io::Result<
     records(view, keys, Kind::Spec, |_, stored: StoredSpec| specs.push(stored))?;
     for stored in specs {
         let key = keys.resource(Kind::State, &stored.spec.id);
-        let missing = || Damaged::Shape { key: crate::store::record::show(&key) };
+        let missing = || Damaged::Shape { key: record::show(&key) };
         let bytes = view.get(Space::State, &key)?.ok_or_else(missing)?;
         let resource = Resource {
             spec: Arc::new(stored.spec),

@@ -3,6 +3,8 @@
 //! Invariant: entries can be read as soon as `append` returns; they are acknowledged only after
 //! the fsync that covers them.
 
+#[cfg(test)]
+mod suite;
 mod tail;
 
 use std::{fmt::Debug, io, ops::RangeBounds, sync::Arc};
@@ -35,7 +37,8 @@ pub(crate) struct LogStore {
 }
 
 impl LogStore {
-    /// Opens the log of a group.
+    /// Opens the log of a group. Its vote, its ends and its last entry are verified; the
+    /// others, when they are read.
     ///
     /// # Errors
     /// What the device says, or which record is damaged.
@@ -47,6 +50,8 @@ impl LogStore {
             Some((key, bytes)) => Some(decode::<LogEntry>(&key, &bytes)?.id.into()),
             None => purged,
         };
+        read_log_id(disk.as_ref(), &keys.single(Kind::Committed))?;
+        read_vote(disk.as_ref(), keys)?;
         let tail = Arc::new(Mutex::new(Tail::new(purged, last)));
         Ok(Self { keys, disk, sync, tail })
     }
@@ -86,6 +91,12 @@ fn read_log_id(disk: &dyn Disk, key: &[u8]) -> io::Result<Option<LogId>> {
     stored.map(|bytes| Ok(decode::<StoredLogId>(key, &bytes)?.into())).transpose()
 }
 
+fn read_vote(disk: &dyn Disk, keys: Keys) -> io::Result<Option<Vote<LeaderId>>> {
+    let key = keys.single(Kind::Vote);
+    let stored = disk.get(Space::Log, &key)?;
+    stored.map(|bytes| Ok(decode::<StoredVote>(&key, &bytes)?.into())).transpose()
+}
+
 impl RaftLogReader<TypeConfig> for LogStore {
     async fn try_get_log_entries<RB>(&mut self, range: RB) -> Result<Vec<Entry>, io::Error>
     where
@@ -100,9 +111,7 @@ impl RaftLogReader<TypeConfig> for LogStore {
     }
 
     async fn read_vote(&mut self) -> Result<Option<Vote<LeaderId>>, io::Error> {
-        let key = self.keys.single(Kind::Vote);
-        let stored = self.disk.get(Space::Log, &key)?;
-        stored.map(|bytes| Ok(decode::<StoredVote>(&key, &bytes)?.into())).transpose()
+        read_vote(self.disk.as_ref(), self.keys)
     }
 }
 

@@ -49,16 +49,25 @@ pub(crate) fn encode<R: Record>(key: &[u8], record: &R) -> Vec<u8> {
 
 pub(crate) fn decode<R: Record>(key: &[u8], bytes: &[u8]) -> Result<R, Damaged> {
     let damaged = || Damaged::Checksum { key: show(key) };
-    let (payload, sum) = bytes.split_last_chunk::<CHECKSUM>().ok_or_else(damaged)?;
-    if checksum(key, payload) != u32::from_le_bytes(*sum) {
-        return Err(damaged());
-    }
-    let (version, body) = payload.split_first().ok_or_else(damaged)?;
+    let (version, body) = verified(key, bytes)?.split_first().ok_or_else(damaged)?;
     let shape = || Damaged::Shape { key: show(key) };
     if *version == R::VERSION {
         return postcard::from_bytes(body).map_err(|_| shape());
     }
     R::migrate(*version, body).ok_or(Damaged::Version { key: show(key), version: *version })
+}
+
+/// Checks a stored value whose type does not matter.
+pub(crate) fn verify(key: &[u8], bytes: &[u8]) -> Result<(), Damaged> {
+    verified(key, bytes).map(|_| ())
+}
+
+fn verified<'a>(key: &[u8], bytes: &'a [u8]) -> Result<&'a [u8], Damaged> {
+    let split = bytes.split_last_chunk::<CHECKSUM>();
+    split
+        .filter(|(payload, sum)| checksum(key, payload) == u32::from_le_bytes(**sum))
+        .map(|(payload, _)| payload)
+        .ok_or_else(|| Damaged::Checksum { key: show(key) })
 }
 
 /// Covers the key, so that a value that was written to the wrong place is found, too.

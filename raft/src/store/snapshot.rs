@@ -3,13 +3,16 @@
 //! Built from a consistent view while the group goes on; installed as one batch, so that a crash
 //! leaves the former state or this one. Keys are stored without their group.
 
-use std::{io, ops::ControlFlow};
+use std::{
+    io::{self, Read},
+    ops::ControlFlow,
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     keys::{Keys, Kind},
-    record::{Record, decode, encode},
+    record::{Record, decode, encode, verify},
 };
 use crate::{
     disk::{Batch, Disk, Space},
@@ -19,8 +22,8 @@ use crate::{
 
 const NAME: &[u8] = b"snapshot";
 const LEVEL: i32 = 1;
-/// A snapshot larger than this is refused before it is unpacked.
-const MOST: usize = 8 << 30;
+/// A snapshot that unpacks to more than this is refused.
+const MOST: u64 = 8 << 30;
 
 /// The packed bytes.
 pub(crate) type SnapshotBytes = Vec<u8>;
@@ -35,16 +38,21 @@ impl Record for Content {
     const VERSION: u8 = 1;
 }
 
-/// Packs everything that a group has applied.
+#[cfg(test)]
+mod tests;
+
+/// Packs everything that a group has applied. A damaged record does not travel: it is an error.
 pub(crate) fn build(disk: &dyn Disk, keys: Keys) -> io::Result<Snapshot> {
     let view = disk.view();
     let applied = read_applied(view.as_ref(), keys)?;
     let (from, to) = keys.everything();
-    let mut rows = Vec::new();
+    let (mut rows, mut outcome) = (Vec::new(), Ok(()));
     view.scan(Space::State, &from, &to, &mut |key, value| {
         rows.push((key[from.len()..].to_vec(), value.to_vec()));
-        ControlFlow::Continue(())
+        outcome = verify(key, value);
+        if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
+    outcome?;
     // What was applied travels in openraft's own description of the snapshot.
     rows.retain(|(key, _)| key.first() != Some(&(Kind::Applied as u8)));
     let packed = zstd::bulk::compress(&encode(NAME, &Content(rows)), LEVEL)?;
@@ -58,16 +66,23 @@ pub(crate) fn build(disk: &dyn Disk, keys: Keys) -> io::Result<Snapshot> {
 /// Values carry the checksum of their key, which names the group: a snapshot belongs to its
 /// group and cannot be installed in another.
 pub(crate) fn replacing(keys: Keys, packed: &SnapshotBytes) -> io::Result<Batch> {
-    let unpacked = zstd::stream::decode_all(packed.as_slice())?;
-    if unpacked.len() > MOST {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "snapshot is too large"));
-    }
-    let Content(rows) = decode(NAME, &unpacked)?;
+    let Content(rows) = decode(NAME, &unpack(packed)?)?;
     let (from, to) = keys.everything();
     let mut batch = Batch::default();
     batch.delete_range(Space::State, from.clone(), to);
     for (rest, value) in rows {
-        batch.put(Space::State, [from.as_slice(), &rest].concat(), value);
+        let key = [from.as_slice(), &rest].concat();
+        verify(&key, &value)?;
+        batch.put(Space::State, key, value);
     }
     Ok(batch)
+}
+
+fn unpack(packed: &[u8]) -> io::Result<Vec<u8>> {
+    let mut unpacked = Vec::new();
+    zstd::stream::read::Decoder::new(packed)?.take(MOST + 1).read_to_end(&mut unpacked)?;
+    if unpacked.len() as u64 > MOST {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "snapshot is too large"));
+    }
+    Ok(unpacked)
 }

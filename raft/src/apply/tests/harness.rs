@@ -84,12 +84,14 @@ impl Harness {
         let mut replies =
             super::apply(&mut self.state, &self.disk, self.keys, &mut batch, at, proposal).unwrap();
         self.disk.write(&batch).unwrap();
+        self.state.applied = self.index;
         replies.remove(0)
     }
 
     /// Forgets memory and loads it from the store.
     pub(super) fn reload(&mut self) {
         self.state = load(&self.disk, self.keys).unwrap();
+        self.state.applied = self.index;
     }
 
     pub(super) fn declare(&mut self, id: &str) {
