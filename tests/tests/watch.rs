@@ -171,17 +171,21 @@ impl View {
         Ok(())
     }
 
-    /// Reads on until the watch shows what the list shows.
+    /// Reads on until the watch shows what the list shows. Measurements keep moving, so the
+    /// stream never falls silent.
     async fn catches_up(&mut self, node: &Node, watch: &mut Watch) -> Result<()> {
         let (client, started) = (node.client(), Instant::now());
         loop {
-            while let Ok(change) = watch.next(Duration::from_millis(300)).await {
-                self.take(change)?;
+            let list = client.list("").await?;
+            let asked = Instant::now();
+            while asked.elapsed() < Duration::from_secs(2) {
+                if self.equals(&list).is_ok() {
+                    return Ok(());
+                }
+                self.take(watch.next(SOON).await?)?;
             }
-            match self.equals(&client.list("").await?) {
-                Ok(()) => return Ok(()),
-                Err(why) if started.elapsed() > SOON => return Err(why),
-                Err(_) => {}
+            if started.elapsed() > SOON {
+                return self.equals(&list);
             }
         }
     }
