@@ -76,8 +76,11 @@ impl Clock for ManualClock {
     }
 }
 
+/// Keys and values.
+pub(crate) type Stored = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// Everything that a space holds of a group.
-pub(crate) fn stored(view: &dyn View, space: Space, keys: Keys) -> Vec<(Vec<u8>, Vec<u8>)> {
+pub(crate) fn stored(view: &dyn View, space: Space, keys: Keys) -> Stored {
     let (from, to) = keys.everything();
     let mut found = Vec::new();
     let all = view.scan(space, &from, &to, &mut |key, value| {

@@ -3,10 +3,12 @@
 //! Invariant: one pass over the events; memory grows with resources and shards, not with events.
 
 mod findings;
+mod gap;
 mod lives;
 mod merge;
 mod reader;
 mod seen;
+mod stream;
 mod streams;
 #[cfg(test)]
 mod tests;

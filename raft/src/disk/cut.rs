@@ -10,14 +10,14 @@ use std::{
     },
 };
 
-use parking_lot::RwLock;
+use tokio::sync::watch;
 
 use super::{Batch, Disk, MemoryDisk, Space, View, Visit};
 
 /// One machine's view of a memory disk, until its power is cut.
 pub(crate) struct CutDisk {
     memory: Arc<MemoryDisk>,
-    off: RwLock<bool>,
+    off: watch::Sender<bool>,
     /// Writes and syncs until the power is cut.
     left: AtomicU64,
 }
@@ -25,7 +25,7 @@ pub(crate) struct CutDisk {
 impl CutDisk {
     pub(crate) fn over(memory: &Arc<MemoryDisk>) -> Arc<Self> {
         let (memory, left) = (Arc::clone(memory), AtomicU64::new(u64::MAX));
-        Arc::new(Self { memory, off: RwLock::new(false), left })
+        Arc::new(Self { memory, off: watch::Sender::new(false), left })
     }
 
     /// Cuts the power in the middle of things: before the `operations`-th write or sync.
@@ -34,23 +34,27 @@ impl CutDisk {
     }
 
     pub(crate) fn cut(&self) {
-        let mut off = self.off.write();
-        if !*off {
-            *off = true;
-            self.memory.crash();
-        }
+        // Excludes whoever is working: a cut comes before an operation or after it.
+        self.off.send_if_modified(|off| {
+            let first = !std::mem::replace(off, true);
+            if first {
+                self.memory.crash();
+            }
+            first
+        });
     }
 
-    pub(crate) fn is_off(&self) -> bool {
-        *self.off.read()
+    /// Returns once the power is off.
+    pub(crate) async fn is_off(&self) {
+        let mut off = self.off.subscribe();
+        off.wait_for(|off| *off).await.expect("the sender lives in self");
     }
 
     fn powered(&self, work: impl FnOnce(&MemoryDisk) -> io::Result<()>) -> io::Result<()> {
         if self.left.fetch_sub(1, Ordering::SeqCst) <= 1 {
             self.cut();
         }
-        // Held while working, so that a cut comes before or after.
-        let off = self.off.read();
+        let off = self.off.borrow();
         if *off {
             return Err(io::Error::other("the power is off"));
         }

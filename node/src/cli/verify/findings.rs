@@ -6,6 +6,7 @@ use model::WallTime;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::streams::Totals;
 use crate::cli::text::{grouped, printable};
 
 /// How many offenders are shown.
@@ -36,8 +37,8 @@ pub(super) struct Report {
     pub(super) files: Vec<PathBuf>,
     /// Distinct events.
     pub(super) events: u64,
-    /// Events that more than one file holds.
-    pub(super) repeats: u64,
+    /// What repeats and what is lost.
+    pub(super) totals: Totals,
     /// Shards that they are of.
     pub(super) shards: usize,
     /// Resources that they are of.
@@ -90,8 +91,9 @@ impl Report {
             .map(|(at, detail)| Offender { file: &self.files[at.file], line: at.line, detail })
             .collect();
         json!({
-            "files": self.files, "events": self.events, "repeats": self.repeats,
-            "shards": self.shards, "resources": self.resources,
+            "files": self.files, "events": self.events,
+            "repeats": self.totals.repeats, "gaps": self.totals.gaps,
+            "lost_events": self.totals.lost, "shards": self.shards, "resources": self.resources,
             "first": self.first, "last": self.last,
             "problems": self.findings.count, "first_problems": offenders,
         })
@@ -127,21 +129,27 @@ impl Report {
             (Some(first), Some(last)) => format!(", {first} to {last}"),
             _ => String::new(),
         };
-        let repeats = match self.repeats {
+        let repeats = match self.totals.repeats {
             0 => String::new(),
             n => format!(", {} repeated in another file", grouped(n)),
+        };
+        let gaps = match self.totals.gaps {
+            0 => String::new(),
+            1 => format!(", 1 gap that stands for {} events", grouped(self.totals.lost)),
+            n => format!(", {} gaps that stand for {} events", grouped(n), grouped(self.totals.lost)),
         };
         let ids = match self.ids_forgotten {
             true => "; ids were compared among neighbours only",
             false => "",
         };
         let verdict = match self.findings.count {
+            0 if self.totals.gaps > 0 => "in order, and complete but for the gaps".to_owned(),
             0 => "complete and in order".to_owned(),
             1 => "1 problem".to_owned(),
             n => format!("{} problems", grouped(n)),
         };
         format!(
-            "{} events of {} resources in {} shards{repeats}{span}{ids}: {verdict}\n",
+            "{} events of {} resources in {} shards{repeats}{gaps}{span}{ids}: {verdict}\n",
             grouped(self.events),
             grouped(self.resources as u64),
             self.shards

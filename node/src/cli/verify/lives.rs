@@ -14,6 +14,7 @@ pub(super) struct Lives(HashMap<(u64, Box<str>), Life>);
 struct Life {
     incarnation: Incarnation,
     sequence: u64,
+    offset: u64,
     status: HealthStatus,
     removed: bool,
 }
@@ -24,19 +25,32 @@ impl Lives {
         self.0.len()
     }
 
-    /// Takes the next event of a resource. `whole` tells that its shard's first events are
-    /// here, too, so that a life must begin with its declaration.
-    pub(super) fn take(&mut self, told: &Told, whole: bool, findings: &mut Findings) {
+    /// Takes the next event of a resource. `whole` tells that all of its shard's events before
+    /// it are here, too, so that a life must begin with its declaration. `lost_until` is the
+    /// last offset that a gap stands for: where the resource's event before is older, the gap
+    /// may have some that lay between.
+    pub(super) fn take(
+        &mut self,
+        told: &Told,
+        whole: bool,
+        lost_until: u64,
+        findings: &mut Findings,
+    ) {
         let key = (told.stream.cluster, told.subject.clone());
         let life = Life {
             incarnation: told.incarnation,
             sequence: told.sequence,
+            offset: told.offset,
             status: told.status,
             removed: told.kind == EventKind::Removed,
         };
         let before = self.0.insert(key, life);
+        let over_gap = before.as_ref().is_some_and(|before| before.offset < lost_until);
         let wrong = match &before {
             None => begins(told, whole),
+            Some(before) if before.incarnation < told.incarnation && over_gap => {
+                begins(told, false)
+            }
             Some(before) if before.incarnation < told.incarnation => {
                 not_removed(told, before).or_else(|| begins(told, true))
             }
@@ -44,7 +58,7 @@ impl Lives {
                 "goes back to incarnation {} after {}",
                 told.incarnation, before.incarnation
             )),
-            Some(before) => follows(told, before),
+            Some(before) => follows(told, before, over_gap),
         };
         if let Some(wrong) = wrong {
             findings.report(told.at, || format!("{}: {wrong}", told.subject));
@@ -78,13 +92,13 @@ fn begins(told: &Told, whole: bool) -> Option<String> {
     }
 }
 
-/// An event after another of the same life.
-fn follows(told: &Told, before: &Life) -> Option<String> {
+/// An event after another of the same life; over a gap it need not be the next one.
+fn follows(told: &Told, before: &Life, over_gap: bool) -> Option<String> {
     let wanted = before.sequence + 1;
     if before.removed {
         return Some(format!("has sequence {} after it was removed", told.sequence));
     }
-    if told.sequence > wanted {
+    if told.sequence > wanted && !over_gap {
         let last = told.sequence - 1;
         return Some(format!("lacks sequence {}", range(wanted, last)));
     }
@@ -93,7 +107,7 @@ fn follows(told: &Told, before: &Life) -> Option<String> {
     }
     match (told.kind, told.previous) {
         (EventKind::Declared, _) => Some("was declared twice in one incarnation".to_owned()),
-        (_, Some(previous)) if previous != before.status => {
+        (_, Some(previous)) if told.sequence == wanted && previous != before.status => {
             Some(format!("was {} before, but this event says {previous}", before.status))
         }
         (EventKind::StatusUpdated, None) => Some("does not say what it was before".to_owned()),

@@ -12,10 +12,10 @@ use std::{
 use super::{
     findings::{At, Findings, Report},
     lives::Lives,
-    reader::{Line, Lines},
+    reader::{self, Lines},
     seen::SeenIds,
     streams::{Due, Streams},
-    told::{StreamId, Told},
+    told::{Line, StreamId},
 };
 
 /// A file's index and why it cannot be read.
@@ -32,7 +32,7 @@ pub(super) struct Merge {
 
 struct Input {
     lines: Lines,
-    head: Option<Told>,
+    head: Option<Line>,
 }
 
 impl Merge {
@@ -64,8 +64,8 @@ impl Merge {
             self.advance(file)?;
         }
         while let Some(file) = self.next_file() {
-            if let Some(told) = self.files[file].head.take() {
-                let due = self.streams.take(told, &mut self.report.findings);
+            if let Some(line) = self.files[file].head.take() {
+                let due = self.streams.take(line, &mut self.report.findings);
                 self.deliver(due);
             }
             self.advance(file)?;
@@ -73,7 +73,7 @@ impl Merge {
         let due = self.streams.finish(&mut self.report.findings);
         self.deliver(due);
         self.report.shards = self.streams.len();
-        self.report.repeats = self.streams.repeats();
+        self.report.totals = self.streams.totals();
         self.report.resources = self.lives.len();
         self.report.ids_forgotten = self.ids.has_forgotten();
         Ok(self.report)
@@ -82,21 +82,21 @@ impl Merge {
     fn next_file(&self) -> Option<usize> {
         let heads = self.files.iter().enumerate();
         let heads = heads.filter_map(|(n, input)| {
-            let told = input.head.as_ref()?;
-            Some((!self.streams.is_due(told), told.time, n))
+            let line = input.head.as_ref()?;
+            Some((!self.streams.is_due(line), line.time(), n))
         });
         heads.min().map(|(_, _, file)| file)
     }
 
     fn advance(&mut self, file: usize) -> Result<(), Failure> {
         let input = &mut self.files[file];
-        input.head = next_event(file, &mut input.lines, Some(&mut self.report.findings))
+        input.head = next_line(file, &mut input.lines, Some(&mut self.report.findings))
             .map_err(|e| (file, e))?;
         Ok(())
     }
 
     fn deliver(&mut self, due: Vec<Due>) {
-        for Due { told, whole } in due {
+        for Due { told, whole, lost_until } in due {
             self.report.events += 1;
             self.report.saw(told.time);
             if !self.ids.insert(told.id) {
@@ -104,26 +104,26 @@ impl Merge {
                 let detail = || format!("{subject}: its id is that of an earlier event");
                 self.report.findings.report(told.at, detail);
             }
-            self.lives.take(&told, whole, &mut self.report.findings);
+            self.lives.take(&told, whole, lost_until, &mut self.report.findings);
         }
     }
 }
 
-/// The next line that is an event; the others are findings.
-fn next_event(
+/// The next line that is an event or a gap; the others are findings.
+fn next_line(
     file: usize,
     lines: &mut Lines,
     mut findings: Option<&mut Findings>,
-) -> io::Result<Option<Told>> {
+) -> io::Result<Option<Line>> {
     while let Some((number, line)) = lines.next()? {
         let at = At { file, line: number };
         let wrong = match line {
-            Line::Whole(text) => match Told::parse(text, at) {
-                Ok(told) => return Ok(Some(told)),
+            reader::Line::Whole(text) => match Line::parse(text, at) {
+                Ok(line) => return Ok(Some(line)),
                 Err(wrong) => wrong,
             },
-            Line::Torn => "the last line is torn: it does not end in a line break".to_owned(),
-            Line::TooLong => "the line is longer than any event".to_owned(),
+            reader::Line::Torn => "the last line is torn: it does not end in a line break".to_owned(),
+            reader::Line::TooLong => "the line is longer than any event".to_owned(),
         };
         if let Some(findings) = findings.as_deref_mut() {
             findings.report(at, || wrong);
@@ -134,9 +134,10 @@ fn next_event(
 
 fn first_offsets(file: usize, path: &Path, firsts: &mut BTreeMap<StreamId, u64>) -> io::Result<()> {
     let mut lines = Lines::open(path)?;
-    while let Some(told) = next_event(file, &mut lines, None)? {
-        let first = firsts.entry(told.stream).or_insert(told.offset);
-        *first = told.offset.min(*first);
+    while let Some(line) = next_line(file, &mut lines, None)? {
+        let offset = line.first_offset();
+        let first = firsts.entry(line.stream()).or_insert(offset);
+        *first = offset.min(*first);
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Doctored files, one for each defect.
 
+mod gaps;
+
 use std::{fs, io::Write};
 
 use model::{
@@ -227,7 +229,7 @@ fn semantics_11_the_files_of_several_nodes_are_one_history() {
     // One node led shard 0 first and last, the other in between, with one repeat.
     let (report, shown) = report_of(&[pick(&[0, 5, 6]), pick(&[1, 2, 3, 4]), pick(&[2])]);
     assert_eq!(shown, [""; 0]);
-    assert_eq!((report.events, report.repeats), (7, 1));
+    assert_eq!((report.events, report.totals.repeats), (7, 1));
     let (_, shown) = report_of(&[pick(&[0, 5, 6]), pick(&[1, 3, 4])]);
     assert_eq!(
         shown,

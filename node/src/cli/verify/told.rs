@@ -1,4 +1,4 @@
-//! One line of a file as an event, as far as the verdicts need it.
+//! One line of a file as an event or a gap, as far as the verdicts need it.
 
 use std::{
     borrow::Cow,
@@ -11,7 +11,7 @@ use model::{HealthStatus, Incarnation, WallTime, event::EventKind};
 use serde::{Deserialize, Deserializer, de};
 use uuid::Uuid;
 
-use super::findings::At;
+use super::{findings::At, gap::Gap};
 
 /// Whose offsets are counted together: a shard within a life of its cluster (SEMANTICS 12).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,6 +20,15 @@ pub(super) struct StreamId {
     pub(super) cluster: u64,
     /// The shard.
     pub(super) shard: u64,
+}
+
+/// One line.
+#[derive(Debug)]
+pub(super) enum Line {
+    /// An event.
+    Event(Told),
+    /// What stands for events that are lost.
+    Gap(Gap),
 }
 
 /// One event.
@@ -92,9 +101,9 @@ struct Status<'a> {
 
 /// A number, or a text that holds one: CloudEvents extensions have no 64-bit integers.
 #[derive(Default)]
-struct Number(u64);
+pub(super) struct Number(pub(super) u64);
 
-impl Told {
+impl Line {
     /// Reads a line without its line break.
     ///
     /// # Errors
@@ -103,8 +112,59 @@ impl Told {
         if line.trim_ascii().is_empty() {
             return Err("an empty line".to_owned());
         }
-        let raw: Raw<'_> =
-            serde_json::from_slice(line).map_err(|e| format!("is no event of ours: {e}"))?;
+        // Gaps are rare and lack most of an event: a line is read as one only if it is none.
+        match serde_json::from_slice(line) {
+            Ok(raw) => Told::check(raw, line, at).map(Self::Event),
+            Err(e) => match Gap::parse(line, at) {
+                Some(gap) => gap.map(Self::Gap),
+                None => Err(format!("is no event of ours: {e}")),
+            },
+        }
+    }
+
+    /// Where it stands.
+    pub(super) fn at(&self) -> At {
+        match self {
+            Self::Event(told) => told.at,
+            Self::Gap(gap) => gap.at,
+        }
+    }
+
+    /// Where its offsets count.
+    pub(super) fn stream(&self) -> StreamId {
+        match self {
+            Self::Event(told) => told.stream,
+            Self::Gap(gap) => gap.stream,
+        }
+    }
+
+    /// The first offset that it is or stands for.
+    pub(super) fn first_offset(&self) -> u64 {
+        match self {
+            Self::Event(told) => told.offset,
+            Self::Gap(gap) => gap.from,
+        }
+    }
+
+    /// The last offset that it is or stands for.
+    pub(super) fn last_offset(&self) -> u64 {
+        match self {
+            Self::Event(told) => told.offset,
+            Self::Gap(gap) => gap.to,
+        }
+    }
+
+    /// When it was written.
+    pub(super) fn time(&self) -> WallTime {
+        match self {
+            Self::Event(told) => told.time,
+            Self::Gap(gap) => gap.time,
+        }
+    }
+}
+
+impl Told {
+    fn check(raw: Raw<'_>, line: &[u8], at: At) -> Result<Self, String> {
         if raw.specversion != "1.0" {
             return Err(format!("is a CloudEvent of version {}, not 1.0", raw.specversion));
         }

@@ -120,7 +120,8 @@ fn semantics_13_a_cursor_older_than_the_kept_floor_is_gone() {
     assert_eq!(read(&log, Position::default(), 10), None);
     let kept = read(&log, floor, 10).unwrap();
     let declared = |change: &Change| change.kind == ChangeKind::Declared;
-    let ids: Vec<_> = kept.changes.iter().filter(|c| declared(c)).map(|c| c.row.resource.id().as_str()).collect();
+    let ids: Vec<_> =
+        kept.changes.iter().filter(|c| declared(c)).map(|c| c.row.resource.id().as_str()).collect();
     assert_eq!(ids, ["b"]);
 }
 

@@ -62,9 +62,20 @@ async fn damage_in_any_kind_of_record_is_found_when_the_node_starts() {
     declare(&shards, "after-the-purge").await.unwrap();
     shards.close().await;
     let state = [
-        Kind::Applied, Kind::Head, Kind::Spec, Kind::State, Kind::Run, Kind::Epoch, Kind::Outbox,
-        Kind::EventIndex, Kind::Sink, Kind::Change, Kind::Updated, Kind::Request,
-        Kind::Maintenance, Kind::Staged,
+        Kind::Applied,
+        Kind::Head,
+        Kind::Spec,
+        Kind::State,
+        Kind::Run,
+        Kind::Epoch,
+        Kind::Outbox,
+        Kind::EventIndex,
+        Kind::Sink,
+        Kind::Change,
+        Kind::Updated,
+        Kind::Request,
+        Kind::Maintenance,
+        Kind::Staged,
     ];
     let log = [Kind::Entry, Kind::Vote, Kind::Purged, Kind::Committed];
     let all = state.map(|kind| (Space::State, kind)).into_iter();
@@ -96,9 +107,9 @@ async fn damage_under_a_running_node_fails_the_read_that_touches_it() {
     let shards = lived(&disk, &clock).await;
     let id: ResourceId = "r1".parse().unwrap();
     let past = Millis::from_secs(3_600);
-    for kind in [
-        Kind::Outbox, Kind::EventIndex, Kind::Change, Kind::Updated, Kind::Run, Kind::Epoch,
-    ] {
+    for kind in
+        [Kind::Outbox, Kind::EventIndex, Kind::Change, Kind::Updated, Kind::Run, Kind::Epoch]
+    {
         let key = last_of(&disk, Space::State, kind);
         assert!(disk.flip_bit(Space::State, &key, 21));
         let answer = match kind {

@@ -8,18 +8,13 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::{
-    command::DeclareOutcome,
-    disk::CutDisk,
-    fixture::seed,
-    query::Consistency,
-};
+use crate::{command::DeclareOutcome, disk::CutDisk, fixture::seed, query::Consistency};
 
 const ROUNDS: u32 = 50;
 const WRITERS: u32 = 4;
 
 /// What callers were told.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Told {
     declared: BTreeMap<ResourceId, Generation>,
     /// The last slot that was taken in, and how it ended.
@@ -55,7 +50,7 @@ async fn check(shards: &Shards, told: &Told) {
         assert!(shards.applied(*shard).borrow().0 >= *revision, "shard {shard}");
     }
     for (id, generation) in &told.declared {
-        let row = shards.get(id, Consistency::Linearizable).await.unwrap().value;
+        let row = shards.get(id, Consistency::Stale).await.unwrap().value;
         let resource = row.unwrap_or_else(|| panic!("{id} is lost")).resource;
         assert_eq!(resource.identity.generation, *generation, "{id}");
         if let Some((slot, passed)) = told.observed.get(id) {
@@ -74,30 +69,34 @@ async fn check(shards: &Shards, told: &Told) {
 }
 
 /// One life of the node; the power is cut somewhere in it.
-async fn round(memory: &Arc<MemoryDisk>, clock: &Arc<ManualClock>, told: &Acknowledged, n: u32, operations: u64) {
+async fn round(
+    (memory, clock): (&Arc<MemoryDisk>, &Arc<ManualClock>),
+    told: &Acknowledged,
+    n: u32,
+    operations: u64,
+) {
     let power = CutDisk::over(memory);
     let disk: Arc<dyn Disk> = Arc::<CutDisk>::clone(&power);
     let options = Options { fatal: Arc::new(|_| {}), ..in_memory(2, disk, clock) };
-    let t0 = std::time::Instant::now();
     let shards = Shards::open(options).await.unwrap();
-    eprintln!("open {:?}", t0.elapsed());
-    {
-        let told = std::mem::take(&mut *told.lock());
-        check(&shards, &told).await;
-    }
+    let so_far = told.lock().clone();
+    check(&shards, &so_far).await;
     power.cut_after(operations);
     let mut writers = JoinSet::new();
     for writer in 0..WRITERS {
         let (shards, clock, told) = (shards.clone(), Arc::clone(clock), Arc::clone(told));
         writers.spawn(write(shards, clock, told, format!("n{n}-w{writer}")));
     }
-    let stopped = async { while writers.join_next().await.transpose().unwrap().is_some() {} };
-    tokio::time::timeout(Duration::from_secs(20), stopped).await.expect("writers are answered");
-    eprintln!("all {:?} told {}", t0.elapsed(), told.lock().declared.len());
-    assert!(power.is_off());
+    // Those who wait for an answer wait for ever: a process would be gone.
+    tokio::time::timeout(Duration::from_secs(20), power.is_off()).await.expect("writers write");
+    writers.abort_all();
+    while let Some(ended) = writers.join_next().await {
+        assert!(!ended.is_err_and(|error| error.is_panic()), "a writer was told nonsense");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::print_stderr, reason = "the seed repeats a failure")]
 async fn everything_acknowledged_survives_power_cuts_at_any_moment() {
     let seed = seed();
     eprintln!("SEED={seed}");
@@ -105,6 +104,7 @@ async fn everything_acknowledged_survives_power_cuts_at_any_moment() {
     let (memory, clock) = (Arc::new(MemoryDisk::new()), Arc::new(ManualClock::default()));
     let told = Acknowledged::default();
     for n in 0..ROUNDS {
-        round(&memory, &clock, &told, n, random.random_range(1..80)).await;
+        round((&memory, &clock), &told, n, random.random_range(1..100)).await;
     }
+    assert!(told.lock().observed.len() > ROUNDS as usize);
 }

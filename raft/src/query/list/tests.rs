@@ -111,20 +111,22 @@ fn any_filter() -> impl Strategy<Value = Filter> {
         prop::option::weighted(0.3, Just("api".to_owned())),
         prefix,
     );
-    parts.prop_map(|(resource_type, namespace, selector, health_status, managed_by, name_prefix)| {
-        let (labels, namespace) = (selector.parse().unwrap(), namespace.map(str::to_owned));
-        let (region, cluster_id) = (None, None);
-        Filter {
-            resource_type,
-            namespace,
-            labels,
-            health_status,
-            region,
-            cluster_id,
-            managed_by,
-            name_prefix,
-        }
-    })
+    parts.prop_map(
+        |(resource_type, namespace, selector, health_status, managed_by, name_prefix)| {
+            let (labels, namespace) = (selector.parse().unwrap(), namespace.map(str::to_owned));
+            let (region, cluster_id) = (None, None);
+            Filter {
+                resource_type,
+                namespace,
+                labels,
+                health_status,
+                region,
+                cluster_id,
+                managed_by,
+                name_prefix,
+            }
+        },
+    )
 }
 
 proptest! {

@@ -8,11 +8,9 @@ use openraft::{RaftSnapshotBuilder, storage::RaftStateMachine};
 
 use super::*;
 use crate::{
-    command::{
-        Command, Envelope, Founding, Proposal, Report, ReportBody, SinkAdvance, Stamp,
-    },
+    command::{Command, Envelope, Founding, Proposal, Report, ReportBody, SinkAdvance, Stamp},
     disk::{CutDisk, MemoryDisk},
-    fixture::{register, spec, stored},
+    fixture::{Stored, register, spec, stored},
     machine::{Machine, Replica},
     types::{Entry, LogEntry, Payload, StoredLogId},
 };
@@ -60,7 +58,7 @@ impl Node {
     }
 
     /// All that is in memory and on the disk.
-    fn content(&self) -> (String, Vec<(Vec<u8>, Vec<u8>)>) {
+    fn content(&self) -> (String, Stored) {
         let state = format!("{:#?}", *self.replica.state.read());
         (state, stored(self.memory.as_ref(), Space::State, self.replica.keys))
     }
