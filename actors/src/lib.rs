@@ -25,4 +25,4 @@ mod resource;
 mod scheduler;
 mod shard;
 
-pub use node::{Actors, Settings, StartError, SinkSetting};
+pub use node::{Actors, Settings, SinkSetting, StartError};

@@ -83,7 +83,6 @@ impl Actors {
     }
 
     /// The same, for callers that outlive this handle's borrow.
-    #[must_use]
     pub fn sink_health_source(&self) -> impl Fn() -> Vec<SinkHealth> + Send + Sync + 'static {
         let sinks = self.sinks.clone();
         move || sinks.health()
@@ -216,7 +215,8 @@ async fn watch_role(shards: Shards, shard: ShardId, supervisor: ActorRef<NodeMes
     let mut role = shards.role(shard);
     loop {
         let now = *role.borrow_and_update();
-        if supervisor.cast(NodeMessage::Role(shard, now)).is_err() || role.changed().await.is_err() {
+        if supervisor.cast(NodeMessage::Role(shard, now)).is_err() || role.changed().await.is_err()
+        {
             return;
         }
     }

@@ -8,8 +8,8 @@ mod crashes;
 use std::{sync::Arc, time::Duration};
 
 use model::{Miss, Resource};
-use raft::ReportBody;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
+use raft::ReportBody;
 use tokio::{task::JoinHandle, time::Instant};
 use tracing::warn;
 
@@ -25,8 +25,8 @@ use crashes::Crashes;
 pub(crate) enum ResourceMessage {
     /// A slot is due; the next one is due at `until`.
     Run { slot: u64, due: Instant, until: Instant },
-    /// The probe of the slot in flight has ended, or crashed.
-    Ended { crashed: Option<String> },
+    /// The slot in flight has its end. Says how the probe ended, unless it was left out.
+    Ended { probed: Option<Result<(), String>> },
     /// The resource was declared anew.
     Redeclared(Arc<Resource>),
     /// A test's way to see a crash.
@@ -89,9 +89,11 @@ impl Actor for ResourceActor {
                 state.waiting = Some((slot, due, until));
             }
             ResourceMessage::Run { slot, due, until } => state.start(&myself, slot, due, until),
-            ResourceMessage::Ended { crashed } => {
+            ResourceMessage::Ended { probed } => {
                 state.in_flight = None;
-                state.crashes.record(crashed);
+                if let Some(ended) = probed {
+                    state.crashes.record(ended);
+                }
                 if let Some((slot, due, until)) = state.waiting.take() {
                     state.start(&myself, slot, due, until);
                 }
@@ -141,19 +143,22 @@ impl ResourceState {
             // Neither parked nor backing off leaves a slot without its end.
             self.in_flight = Some(tokio::spawn(async move {
                 tools.reporter.commit(&resource, slot, verdict).await;
-                let _ = myself.cast(ResourceMessage::Ended { crashed: None });
+                let _ = myself.cast(ResourceMessage::Ended { probed: None });
             }));
             return;
         }
         let probe = Arc::clone(&self.probe);
         self.in_flight = Some(tokio::spawn(async move {
-            let crashed = probe_and_report(&resource, &tools, probe, slot, due, until).await;
-            let _ = myself.cast(ResourceMessage::Ended { crashed });
+            let ended = probe_and_report(&resource, &tools, probe, slot, due, until).await;
+            let _ = myself.cast(ResourceMessage::Ended { probed: Some(ended) });
         }));
     }
 }
 
-/// Probes and commits what was found. Returns how the probe crashed, if it did.
+/// Probes and commits what was found.
+///
+/// # Errors
+/// How the probe crashed.
 async fn probe_and_report(
     resource: &Arc<Resource>,
     tools: &Tools,
@@ -161,24 +166,24 @@ async fn probe_and_report(
     slot: u64,
     due: Instant,
     until: Instant,
-) -> Option<String> {
+) -> Result<(), String> {
     let began = Instant::now();
     let metrics = &tools.reporter.metrics;
     metrics.lateness.observe(began.saturating_duration_since(due).as_secs_f64());
     let (pool, timeout) = (tools.pool.clone(), resource.spec.timeout.as_duration());
     // A task of its own, so that a panic is caught as its result.
     let probing = tokio::spawn(async move { pool.run(probe, timeout, until).await });
-    let (finding, crashed) = match probing.await {
-        Ok(finding) => (finding, None),
+    let (finding, ended) = match probing.await {
+        Ok(finding) => (finding, Ok(())),
         Err(error) => {
             let detail = format!("the probe crashed: {error}");
             warn!(resource = %resource.id(), detail, "a probe crashed");
-            (Finding::Missed { reason: Miss::Crashed, detail: detail.clone() }, Some(detail))
+            (Finding::Missed { reason: Miss::Crashed, detail: detail.clone() }, Err(detail))
         }
     };
     let check = CheckLabel { check: resource.spec.check.name() };
     metrics.duration.get_or_create(&check).observe(began.elapsed().as_secs_f64());
     let body: ReportBody = body_of(&tools.reporter.shards, resource, finding);
     tools.reporter.commit(resource, slot, body).await;
-    crashed
+    ended
 }

@@ -6,6 +6,8 @@
 mod children;
 mod feed;
 mod publishing;
+#[cfg(test)]
+mod tests;
 mod windows;
 
 use std::{sync::Arc, time::Duration};
@@ -37,6 +39,9 @@ pub(crate) enum ShardMessage {
     Restart(model::ResourceId),
     /// A publisher has waited long enough.
     RestartPublisher(usize),
+    /// Makes a resource actor crash.
+    #[cfg(test)]
+    Crash(model::ResourceId),
 }
 
 /// What all shards of a node share.
@@ -99,7 +104,9 @@ impl Actor for ShardSupervisor {
             children.start(&myself, resource).await?;
         }
         let stop = CancellationToken::new();
-        tokio::spawn(stop.clone().run_until_cancelled_owned(windows::follow(shards.clone(), shard)));
+        tokio::spawn(
+            stop.clone().run_until_cancelled_owned(windows::follow(shards.clone(), shard)),
+        );
         tokio::spawn(feed::follow(shards, shard, position, myself.clone(), stop.clone()));
         let publishers = publishing::Publishers::start(&myself, &common, shard).await?;
         info!(%shard, term = %leadership.term, resources = children.len(), "monitoring");
@@ -123,6 +130,8 @@ impl Actor for ShardSupervisor {
                 state.common.metrics.restarts.inc();
                 state.children.restart(&myself, &id).await?;
             }
+            #[cfg(test)]
+            ShardMessage::Crash(id) => state.children.crash(&id),
             ShardMessage::RestartPublisher(number) => {
                 state.publishers.restart(&myself, &state.common, state.shard, number).await?;
             }
@@ -142,7 +151,8 @@ impl Actor for ShardSupervisor {
         }
         if let Some(number) = state.publishers.number_of(&who) {
             error!(shard = %state.shard, %why, "a publisher crashed");
-            myself.send_after(Duration::from_secs(1), move || ShardMessage::RestartPublisher(number));
+            myself
+                .send_after(Duration::from_secs(1), move || ShardMessage::RestartPublisher(number));
         } else if let Some((id, pause)) = state.children.crashed(&who, &why.to_string()) {
             error!(shard = %state.shard, resource = %id, %why, ?pause, "a resource actor crashed");
             myself.send_after(pause, move || ShardMessage::Restart(id));
@@ -181,4 +191,3 @@ impl ShardState {
         Ok(())
     }
 }
-

@@ -12,6 +12,7 @@ use crate::Millis;
 /// One check, as declared. Stored records hold it as it is here; people see [`CheckSpec::to_json`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[expect(clippy::large_enum_variant, reason = "most checks are http; specs are shared, not copied")]
 pub enum CheckSpec {
     /// CPU, memory, disks, network and load of the host that a node runs on.
     Host(HostCheck),

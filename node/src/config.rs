@@ -38,7 +38,7 @@ use place::{Source, Sources, Tree};
 pub(crate) use problem::{ConfigProblem, Invalid};
 pub(crate) use resources::written_id;
 pub(crate) use secrets::Secret;
-pub(crate) use sections::{Cluster, Listen, Node, Retention};
+pub(crate) use sections::{Cluster, Listen, Node};
 pub(crate) use sinks::{Sink, SinkKind};
 
 /// The most values of a configuration, aliases expanded.
@@ -59,8 +59,6 @@ pub(crate) struct Config {
     pub(crate) secrets: BTreeMap<String, Secret>,
     /// What a declaration gets where it says nothing.
     pub(crate) defaults: Defaults,
-    /// How long things are kept.
-    pub(crate) retention: Retention,
     /// What is watched, in the order of the document.
     pub(crate) resources: Vec<ResourceSpec>,
     /// The merged document: files, environment and flags, the default sink written out.
@@ -170,7 +168,6 @@ fn decode(
     let cluster = sections::cluster(root.object("cluster"));
     let node = sections::node(root.object("node"), &place);
     let listen = sections::listen(root.object("listen"));
-    let retention = sections::retention(root.object("retention"));
     let defaults = root.object("defaults").map_or_else(Defaults::default, Defaults::decode);
     let secrets = secrets::decode(&mut root, &place, problems);
     let sinks = sinks::decode(&mut root, &place, problems);
@@ -191,7 +188,6 @@ fn decode(
         sinks,
         secrets,
         defaults,
-        retention,
         resources,
         document: Value::Null,
         digest: String::new(),

@@ -69,9 +69,8 @@ async fn try_run(args: RunArgs) -> Result<(), RunError> {
     limits::raise_open_files();
     // Before anything is opened, so that a port that is taken costs nothing.
     let address = config.listen.http;
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|source| RunError::Listen { address, source })?;
+    let listener =
+        TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
     let shards = Shards::open(options(&config, args.accept_data_loss)).await?;
     let served = serve(&config, origins, &shards, listener, signals).await;
     shards.close().await;
@@ -95,7 +94,8 @@ async fn serve(
     let actors = Arc::new(Actors::start(settings(config, shards, &metrics)).await?);
     let (draining, stop) = (CancellationToken::new(), CancellationToken::new());
     let reloader = Arc::new(Reloader::new(origins, config, shards.clone(), metrics.clone()));
-    let hooks = hooks::hooks(&actors, &reloader, shards, &metrics, [draining.clone(), stop.clone()]);
+    let hooks =
+        hooks::hooks(&actors, &reloader, shards, &metrics, [draining.clone(), stop.clone()]);
     let state = ApiState::new(shards.clone(), hooks);
     let mut api = tokio::spawn(api::serve(listener, state, stop.clone()));
     let announcing = tokio::spawn(announce::transitions(shards.clone(), stop.clone()));

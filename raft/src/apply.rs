@@ -87,7 +87,7 @@ fn dispatch(context: &mut Context<'_>, command: Command) -> Reply {
         Command::Found(founding) => found::apply(context, founding),
         Command::TermStarted | Command::Tick => Reply::Done,
         Command::Register(registration) => register::apply(context, *registration),
-        Command::Remove(removal) => remove::apply(context, removal),
+        Command::Remove(removal) => remove::apply(context, &removal),
         Command::Observe(reports) => observe::apply(context, reports),
         Command::Push(push) => push::apply(context, *push),
         Command::SinkCursor(advance) => sink_cursor::apply(context, advance),

@@ -54,7 +54,9 @@ pub enum OpenError {
     #[error("{0} is in use by another process; stop it, or choose another data_dir")]
     InUse(PathBuf),
     /// It cannot be read or written.
-    #[error("cannot use {path}: {source}; check that the directory exists, is writable and has space")]
+    #[error(
+        "cannot use {path}: {source}; check that the directory exists, is writable and has space"
+    )]
     Io {
         /// Which file or directory.
         path: PathBuf,
@@ -62,7 +64,9 @@ pub enum OpenError {
         source: io::Error,
     },
     /// It was written by a version that this one does not know.
-    #[error("{path} has format {found}, this version reads up to {known}; run the version that wrote it, or a newer one")]
+    #[error(
+        "{path} has format {found}, this version reads up to {known}; run the version that wrote it, or a newer one"
+    )]
     NewerFormat {
         /// The data directory.
         path: PathBuf,
@@ -72,7 +76,9 @@ pub enum OpenError {
         known: u32,
     },
     /// It belongs to another cluster.
-    #[error("{path} belongs to cluster {found:?}, the configuration says {expected:?}; choose another data_dir or correct cluster.name")]
+    #[error(
+        "{path} belongs to cluster {found:?}, the configuration says {expected:?}; choose another data_dir or correct cluster.name"
+    )]
     ForeignCluster {
         /// The data directory.
         path: PathBuf,
@@ -82,7 +88,9 @@ pub enum OpenError {
         expected: String,
     },
     /// The number of shards is fixed when a cluster is founded.
-    #[error("{path} was founded with {found} shards, the configuration says {expected}; set cluster.shards to {found}")]
+    #[error(
+        "{path} was founded with {found} shards, the configuration says {expected}; set cluster.shards to {found}"
+    )]
     ShardCount {
         /// The data directory.
         path: PathBuf,
@@ -92,7 +100,9 @@ pub enum OpenError {
         expected: u32,
     },
     /// A group's log ends before what was synced (SEMANTICS 26).
-    #[error("group {group} has lost acknowledged entries: its log ends at {found}, {synced} was synced; restore the disk, or start once with --accept-data-loss to go on without them")]
+    #[error(
+        "group {group} has lost acknowledged entries: its log ends at {found}, {synced} was synced; restore the disk, or start once with --accept-data-loss to go on without them"
+    )]
     LogWentBackwards {
         /// Which group.
         group: u64,
@@ -102,7 +112,9 @@ pub enum OpenError {
         synced: u64,
     },
     /// A record is damaged.
-    #[error("stored record is damaged: {0}; restore the data directory from a copy, or move it away to start afresh")]
+    #[error(
+        "stored record is damaged: {0}; restore the data directory from a copy, or move it away to start afresh"
+    )]
     Corrupt(String),
     /// Consensus did not start.
     #[error("group {group} did not start: {detail}")]

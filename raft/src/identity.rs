@@ -62,7 +62,8 @@ impl Identity {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(OpenError::Io { path, source }),
         };
-        let damaged = |error: serde_json::Error| OpenError::Corrupt(format!("{}: {error}", path.display()));
+        let damaged =
+            |error: serde_json::Error| OpenError::Corrupt(format!("{}: {error}", path.display()));
         let Format { format } = serde_json::from_str(&text).map_err(damaged)?;
         if format > FORMAT {
             let path = directory.to_owned();

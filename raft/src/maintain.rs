@@ -48,7 +48,8 @@ impl Shards {
             async move { (group.shard, adopt(group, name, version, window).await) }
         });
         let adopted = futures_util::future::join_all(all).await;
-        let missing = adopted.into_iter().filter(|(_, done)| !done).map(|(shard, _)| shard).collect();
+        let missing =
+            adopted.into_iter().filter(|(_, done)| !done).map(|(shard, _)| shard).collect();
         Ok(Ok(MaintenanceOutcome { version, missing }))
     }
 
@@ -66,10 +67,8 @@ impl Shards {
             value.push(MaintenanceView { window, version, missing });
         }
         let revision = self.meta().replica.revision();
-        let served = crate::query::Served {
-            consistency: Consistency::Linearizable,
-            age: model::Millis(0),
-        };
+        let served =
+            crate::query::Served { consistency: Consistency::Linearizable, age: model::Millis(0) };
         Ok(Read { value, revision, served, missing: Vec::new() })
     }
 

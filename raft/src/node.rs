@@ -2,10 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use model::{
-    NodeId, ResourceId, Revision, ShardId, WallTime,
-    event::ClusterIdentity,
-};
+use model::{NodeId, ResourceId, Revision, ShardId, WallTime, event::ClusterIdentity};
 use tokio::sync::watch;
 use tracing::info;
 use uuid::Uuid;
@@ -96,9 +93,10 @@ impl Shards {
         let lock = options.data_dir.as_deref().map(DirectoryLock::take).transpose()?;
         let identity = identify(&options)?;
         let disk = open_disk(&options).await?;
-        let sync = SyncQueue::start(Arc::clone(&disk), Arc::clone(&options.fatal)).map_err(|e| {
-            OpenError::Consensus { group: 0, detail: format!("no thread for syncs: {e}") }
-        })?;
+        let sync =
+            SyncQueue::start(Arc::clone(&disk), Arc::clone(&options.fatal)).map_err(|e| {
+                OpenError::Consensus { group: 0, detail: format!("no thread for syncs: {e}") }
+            })?;
         let shared = Shared {
             node: identity.node_id,
             disk,
@@ -304,11 +302,7 @@ fn identify(options: &Options) -> Result<Identity, OpenError> {
 
 /// Opens the logs of all groups and checks them before any group starts: one that has lost
 /// acknowledged entries must neither vote nor append (SEMANTICS 26).
-fn open_logs(
-    total: u32,
-    synced: &Watermarks,
-    shared: &Shared,
-) -> Result<Vec<LogStore>, OpenError> {
+fn open_logs(total: u32, synced: &Watermarks, shared: &Shared) -> Result<Vec<LogStore>, OpenError> {
     let open = |group| {
         let log = LogStore::open(group, Arc::clone(&shared.disk), shared.sync.clone())
             .map_err(|damaged| OpenError::Corrupt(damaged.to_string()))?;

@@ -2,13 +2,13 @@
 
 use std::{path::Path, sync::Arc};
 
-use model::{
-    CheckSpec, HealthStatus, Millis, Owner, Policy, ResourceSpec, ResourceType, Sequence,
-    check::TcpCheck, outcome::Outcome,
-};
 use bellwether_raft::{
     ChangeKind, Command, Consistency, DeclareOutcome, Filter, ListQuery, OpenError, Options,
     Precondition, Refusal, Registration, Removal, Reply, Report, ReportBody, ReportReply, Shards,
+};
+use model::{
+    CheckSpec, HealthStatus, Millis, Owner, Policy, ResourceSpec, ResourceType, Sequence,
+    check::TcpCheck, outcome::Outcome,
 };
 
 fn spec(id: &str) -> ResourceSpec {
@@ -65,11 +65,8 @@ async fn report(shards: &Shards, id: &str, outcome: Outcome) -> (u64, ReportRepl
         }
         shards.propose(shard, Command::Tick).await.unwrap();
     }
-    let body = ReportBody::Result {
-        outcome,
-        metrics: Default::default(),
-        observed_at: shards.now(),
-    };
+    let body =
+        ReportBody::Result { outcome, metrics: Default::default(), observed_at: shards.now() };
     (slot, send(shards, &row, slot, body).await)
 }
 
@@ -127,10 +124,7 @@ async fn a_declared_resource_is_read_listed_and_removed() {
     let refused = shards.remove(removal.clone(), None).await.unwrap().reply;
     assert_eq!(refused, Reply::Refused(Refusal::OwnedBy(Owner::Api)));
     let removal = Removal { owner: Owner::Api, ..removal };
-    assert!(matches!(
-        shards.remove(removal, None).await.unwrap().reply,
-        Reply::Removed { .. }
-    ));
+    assert!(matches!(shards.remove(removal, None).await.unwrap().reply, Reply::Removed { .. }));
     assert_eq!(get(&shards, "a").await, None);
     shards.close().await;
 }
@@ -159,11 +153,8 @@ async fn semantics_6_a_slot_takes_one_result_and_a_former_life_none() {
     assert_eq!((row.status(), row.state.sequence), (HealthStatus::Critical, Sequence(2)));
     let body = ReportBody::Missed { reason: model::Miss::Crashed };
     assert!(matches!(send(&shards, &row, slot, body.clone()).await, ReportReply::Stale(_)));
-    let removal = Removal {
-        id: "a".parse().unwrap(),
-        owner: Owner::Api,
-        precondition: Precondition::None,
-    };
+    let removal =
+        Removal { id: "a".parse().unwrap(), owner: Owner::Api, precondition: Precondition::None };
     shards.remove(removal, None).await.unwrap();
     declare(&shards, "a").await;
     assert!(matches!(send(&shards, &old, 0, body).await, ReportReply::Stale(_)));

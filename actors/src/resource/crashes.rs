@@ -26,18 +26,17 @@ impl Crashes {
         Self { in_a_row: PARKED_AFTER, pause: TRIED_AGAIN_AFTER, parked: Some(why), told: false }
     }
 
-    /// Takes in how a probe ended. A slot that was left out counts as neither.
-    pub(super) fn record(&mut self, crashed: Option<String>) {
-        match crashed {
-            Some(why) => {
+    /// Takes in how a probe ended.
+    pub(super) fn record(&mut self, ended: Result<(), String>) {
+        match ended {
+            Err(why) => {
                 self.in_a_row += 1;
                 self.pause = (1 << (self.in_a_row - 1).min(3)).min(LONGEST_PAUSE);
                 if self.in_a_row >= PARKED_AFTER {
                     *self = Self::parked(why);
                 }
             }
-            None if self.pause > 0 => {}
-            None => *self = Self::default(),
+            Ok(()) => *self = Self::default(),
         }
     }
 
@@ -60,10 +59,8 @@ mod tests {
     use super::*;
 
     fn crash(crashes: &mut Crashes) {
-        while crashes.verdict().is_some() {
-            crashes.record(None);
-        }
-        crashes.record(Some("index out of bounds".to_owned()));
+        while crashes.verdict().is_some() {}
+        crashes.record(Err("index out of bounds".to_owned()));
     }
 
     #[test]
@@ -73,7 +70,7 @@ mod tests {
         crash(&mut crashes);
         assert!(matches!(crashes.verdict(), Some(ReportBody::Missed { reason: Miss::Crashed })));
         assert_eq!(crashes.verdict(), None);
-        crashes.record(None);
+        crashes.record(Ok(()));
         assert_eq!(crashes.in_a_row, 0);
     }
 

@@ -1,10 +1,6 @@
 //! The timer wheel itself: a task, because it waits for time and orders alike.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
 use model::{Miss, Resource, ResourceId, ShardTime};
@@ -80,7 +76,7 @@ impl Wheel {
         }
         let slot = self.first_slot(&entry, former.as_ref());
         let at = self.start_of(&entry, slot);
-        let key = self.queue.insert_at(id.clone(), at.into());
+        let key = self.queue.insert_at(id.clone(), at);
         self.armed.insert(id, Armed { entry, key, slot });
     }
 
@@ -130,7 +126,7 @@ impl Wheel {
             armed.slot = slot + 1;
         }
         let at = self.instant(epoch.due(armed.slot));
-        armed.key = self.queue.insert_at(id.clone(), at.into());
+        armed.key = self.queue.insert_at(id.clone(), at);
         self.armed.insert(id, armed);
     }
 

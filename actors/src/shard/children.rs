@@ -96,6 +96,12 @@ impl Children {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn crash(&self, id: &ResourceId) {
+        let actor = self.by_id.get(id).and_then(|child| child.actor.as_ref());
+        actor.expect("it has an actor").cast(ResourceMessage::Crash).expect("it is there");
+    }
+
     /// Notes a crash. Says whose actor it was and how long to wait before it is started again.
     pub(super) fn crashed(&mut self, who: &ActorCell, why: &str) -> Option<(ResourceId, Duration)> {
         let id = self.by_actor.remove(&who.get_id())?;

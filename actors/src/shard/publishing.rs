@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use model::ShardId;
-use raft::Shards;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr};
+use raft::Shards;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 

@@ -19,7 +19,7 @@ enum Kind {
 }
 
 /// Every value that a variable can take the place of, as `SECTION__KEY`.
-const KNOWN: [(&str, Kind); 17] = [
+const KNOWN: [(&str, Kind); 16] = [
     ("cluster__name", Kind::Text),
     ("cluster__shards", Kind::Number),
     ("node__name", Kind::Text),
@@ -36,7 +36,6 @@ const KNOWN: [(&str, Kind); 17] = [
     ("defaults__timeout", Kind::Text),
     ("defaults__failures", Kind::Number),
     ("defaults__successes", Kind::Number),
-    ("retention__events", Kind::Text),
 ];
 
 const PREFIX: &str = "BELLWETHER_";

@@ -32,8 +32,6 @@ pub(crate) fn schema() -> Value {
             "defaults": resource::defaults(),
             "sinks": sinks(),
             "secrets": secrets(),
-            "retention": object("How long things are kept.", &[], json!({
-                "events": duration("Events in the outbox; 7d where absent, 1m to 365d.")})),
             "resources": {"description": "What is watched.", "type": ["array", "null"],
                 "maxItems": MAX_RESOURCES, "items": resource::resource()},
         }),
@@ -86,10 +84,11 @@ fn sinks() -> Value {
         &["path"],
         json!({
             "path": text("The file; a relative path starts at this file.", 1_000),
-            "rotate_bytes": {"description": "Beyond so many bytes a new file is begun.",
-                "type": "integer", "minimum": 65_536, "maximum": 1_u64 << 40},
-            "keep": {"description": "Finished files that are kept; all of them where absent.",
-                "type": "integer", "minimum": 1, "maximum": 10_000},
+            "rotate_bytes": {"description":
+                    "Beyond so many bytes a new file is begun; 128 MiB where absent.",
+                "type": "integer", "minimum": 65_536, "maximum": 1_u64 << 40, "default": 128 << 20},
+            "keep": {"description": "Finished files that are kept; 8 where absent.",
+                "type": "integer", "minimum": 1, "maximum": 10_000, "default": 8},
         }),
     );
     let sink = object(

@@ -1,5 +1,4 @@
-//! Reads the small sections: who the cluster and the node are, where they listen, how long
-//! events are kept.
+//! Reads the small sections: who the cluster and the node are, and where they listen.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -7,8 +6,7 @@ use std::{
 };
 
 use model::{
-    Millis,
-    decode::{Fields, Problems, duration, integer, text},
+    decode::{Fields, Problems, integer, text},
     selector::is_label_value,
 };
 use serde_json::Value;
@@ -46,13 +44,6 @@ pub(crate) struct Listen {
     pub(crate) peer: SocketAddr,
 }
 
-/// How long things are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Retention {
-    /// Events in the outbox (SEMANTICS 9).
-    pub(crate) events: Millis,
-}
-
 /// A listener that would speak to strangers in the clear.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -63,8 +54,6 @@ pub(crate) struct ExposedListener {
     key: &'static str,
     address: SocketAddr,
 }
-
-const DAY: Millis = Millis::from_secs(86_400);
 
 impl Listen {
     /// Refuses addresses beyond this machine, unless that was asked for with `--insecure`.
@@ -138,16 +127,6 @@ pub(super) fn listen(fields: Option<Fields<'_>>) -> Listen {
     listen
 }
 
-pub(super) fn retention(fields: Option<Fields<'_>>) -> Retention {
-    let mut retention = Retention { events: DAY.times(7) };
-    if let Some(mut fields) = fields {
-        let range = duration(Millis::from_secs(60), DAY.times(365));
-        retention.events = fields.optional("events", range).unwrap_or(retention.events);
-        fields.finish();
-    }
-    retention
-}
-
 /// Sections whose shape is known but whose function is not in this version.
 pub(super) fn later_sections(root: &mut Fields<'_>, problems: &Problems) {
     for (pointer, _) in root.list("peers", 100) {
@@ -157,7 +136,7 @@ pub(super) fn later_sections(root: &mut Fields<'_>, problems: &Problems) {
         tls.later(&["ca_file", "cert_file", "key_file"]);
         tls.finish();
     }
-    root.later(&["auth", "sources", "alerts", "routes", "receivers"]);
+    root.later(&["retention", "auth", "sources", "alerts", "routes", "receivers"]);
 }
 
 fn name(value: &Value) -> Result<String, String> {

@@ -36,9 +36,9 @@ pub(crate) enum SinkKind {
 pub(crate) struct FileSink {
     /// The file.
     pub(crate) path: PathBuf,
-    /// Beyond so many bytes a new file is begun; never where absent.
+    /// Beyond so many bytes a new file is begun; the sink's usual 128 MiB where absent.
     pub(crate) rotate_bytes: Option<u64>,
-    /// How many finished files are kept; all of them where absent.
+    /// How many finished files are kept; the sink's usual 8 where absent.
     pub(crate) keep: Option<u32>,
 }
 
@@ -107,9 +107,6 @@ fn sink(
     let path = file.required("path", text(1_000));
     let rotate_bytes = file.optional("rotate_bytes", integer(MIN_ROTATE, 1 << 40));
     let keep = file.optional("keep", integer(1, 10_000));
-    if keep.is_some() && rotate_bytes.is_none() {
-        file.problem("keep", "counts rotated files; set `rotate_bytes`, too");
-    }
     let path = place(&file.at("path"), &path.unwrap_or_default());
     if path.is_dir() {
         file.problem("path", format!("{} is a directory", path.display()));

@@ -58,7 +58,8 @@ fn every_problem_is_listed_at_once_with_its_line_and_key() {
          \x20   interval: 1s\n\
          \x20   timeout: 5s\n\
          \x20   check: { host: {} }\n\
-         colour: red\n",
+         colour: red\n\
+         retention: { events: 1d }\n",
     )]);
     let found = files.problems().join("\n");
     let expected = [
@@ -70,14 +71,14 @@ fn every_problem_is_listed_at_once_with_its_line_and_key() {
         "b.yaml:5: tls.ca_file: `ca_file` is not in this version",
         "b.yaml:6: auth: `auth` is not in this version",
         "b.yaml:8: sinks[0].pulsar: `pulsar` is not in this version",
-        "b.yaml:9: sinks[1].file.keep: counts rotated files; set `rotate_bytes`, too",
         "b.yaml:10: sinks[2]: a sink named `file` exists already; give one a `name`",
         "b.yaml:10: sinks[2].file.path: another sink writes to this file",
         "b.yaml:12: secrets.db.file: cannot read absent: No such file or directory (os error 2)",
         "b.yaml:14: resources[0].type: \"HOSTS\" is not a resource type, did you mean `HOST`?",
         "b.yaml:20: resources[1].timeout: timeout 5s is longer than interval 1s",
-        "b.yaml:22: colour: unknown key `colour`; allowed are cluster, node, listen, retention, \
-         defaults, secrets, sinks, resources, peers, tls, auth, sources, alerts, routes, receivers",
+        "b.yaml:22: colour: unknown key `colour`; allowed are cluster, node, listen, \
+         defaults, secrets, sinks, resources, peers, tls, retention, auth, sources, alerts, routes, receivers",
+        "b.yaml:23: retention: `retention` is not in this version",
     ];
     assert_eq!(found, expected.join("\n"));
 }

@@ -40,11 +40,8 @@ pub(super) fn ready(config: &Config, shards: &Shards) {
         info!(url, cluster, node = config.node.name, resources, "ready");
         return;
     }
-    let server = if config.listen.http.port() == 7420 {
-        String::new()
-    } else {
-        format!(" --server {url}")
-    };
+    let server =
+        if config.listen.http.port() == 7420 { String::new() } else { format!(" --server {url}") };
     let host = &config.node.name;
     let text = format!(
         "\nBellwether watches {resources} resources of cluster {cluster} from node {host}.\n\

@@ -91,8 +91,9 @@ impl Reloader {
     }
 
     async fn try_reload(&self) -> Result<u64, Vec<String>> {
-        let config = Config::load(&self.origins)
-            .map_err(|invalid| invalid.problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        let config = Config::load(&self.origins).map_err(|invalid| {
+            invalid.problems.iter().map(ToString::to_string).collect::<Vec<_>>()
+        })?;
         let changed = self.fixed.changed(&Fixed::of(&config));
         if !changed.is_empty() {
             return Err(changed);

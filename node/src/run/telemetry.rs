@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use actors::{metrics::Metrics, publisher::PublishMetrics};
 use prometheus_client::{
-    encoding::{DescriptorEncoder, EncodeMetric},
     collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric},
     metrics::{counter::ConstCounter, gauge::Gauge, info::Info},
     registry::{Registry, Unit},
 };
@@ -58,7 +58,8 @@ impl Collector for Syncs {
         let (count, took) = self.0.sync_stats();
         let syncs = ConstCounter::new(count);
         let help = "Times that the log was made durable";
-        let metric = encoder.encode_descriptor("bellwether_raft_syncs", help, None, syncs.metric_type())?;
+        let metric =
+            encoder.encode_descriptor("bellwether_raft_syncs", help, None, syncs.metric_type())?;
         syncs.encode(metric)?;
         let seconds = ConstCounter::new(took.as_secs_f64());
         let help = "Time that making the log durable took, in all";
@@ -77,8 +78,12 @@ impl Collector for Process {
         let Some(usage) = Usage::read() else { return Ok(()) };
         let cpu = ConstCounter::new(usage.cpu_seconds);
         let help = "Processor time that this process used";
-        let metric =
-            encoder.encode_descriptor("process_cpu", help, Some(&Unit::Seconds), cpu.metric_type())?;
+        let metric = encoder.encode_descriptor(
+            "process_cpu",
+            help,
+            Some(&Unit::Seconds),
+            cpu.metric_type(),
+        )?;
         cpu.encode(metric)?;
         gauge(&mut encoder, "process_resident_memory_bytes", "Memory in use", usage.resident)?;
         gauge(&mut encoder, "process_open_fds", "Open file descriptors", usage.open_files)
@@ -108,7 +113,8 @@ impl Usage {
         let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
         // The second field is the name in parentheses, which may hold spaces.
         let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
-        let ticks: u32 = fields.get(11)?.parse::<u32>().ok()? + fields.get(12)?.parse::<u32>().ok()?;
+        let ticks: u32 =
+            fields.get(11)?.parse::<u32>().ok()? + fields.get(12)?.parse::<u32>().ok()?;
         let pages: i64 = fields.get(21)?.parse().ok()?;
         let page = i64::try_from(rustix::param::page_size()).ok()?;
         let per_second = u32::try_from(rustix::param::clock_ticks_per_second()).ok()?;

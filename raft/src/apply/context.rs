@@ -2,9 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use model::{
-    Resource, ResourceId, Revision, ShardId, ShardTime, Term, WallTime, cursor::Position,
-};
+use model::{Resource, ResourceId, Revision, ShardId, ShardTime, Term, WallTime, cursor::Position};
 
 use crate::{
     disk::{Batch, Space, View},

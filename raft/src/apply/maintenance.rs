@@ -67,7 +67,8 @@ pub(super) fn adopt(
 
 /// A window begins or ends: looks at every resource that it covers.
 pub(super) fn refresh_window(context: &mut Context<'_>, name: &str) {
-    let Some((window, _)) = context.state.maintenance.get(name).and_then(|m| m.window.clone()) else {
+    let Some((window, _)) = context.state.maintenance.get(name).and_then(|m| m.window.clone())
+    else {
         return;
     };
     let covered: Vec<_> = context

@@ -10,7 +10,7 @@ use model::{
 };
 
 use super::{Context, events};
-use crate::command::{Report, ReportBody, Reply, ReportReply};
+use crate::command::{Reply, Report, ReportBody, ReportReply};
 
 pub(super) fn apply(context: &mut Context<'_>, reports: Vec<Report>) -> Reply {
     Reply::Observed(reports.into_iter().map(|report| take_in(context, report)).collect())

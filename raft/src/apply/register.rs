@@ -6,8 +6,7 @@
 use std::sync::Arc;
 
 use model::{
-    Generation, Health, Incarnation, Metrics, Owner, Resource, ResourceSpec,
-    Revision, Sequence,
+    Generation, Health, Incarnation, Metrics, Owner, Resource, ResourceSpec, Revision, Sequence,
     event::EventKind,
     health::Input,
     resource::{Identity, ResourceState},

@@ -8,9 +8,10 @@ use crate::{
     query::ChangeKind,
 };
 
-pub(super) fn apply(context: &mut Context<'_>, removal: Removal) -> Reply {
+pub(super) fn apply(context: &mut Context<'_>, removal: &Removal) -> Reply {
     let present = context.resource(&removal.id).cloned();
-    if let Err(refusal) = register::check(present.as_deref(), &removal.owner, removal.precondition) {
+    if let Err(refusal) = register::check(present.as_deref(), &removal.owner, removal.precondition)
+    {
         return Reply::Refused(refusal);
     }
     if present.is_none() {

@@ -19,8 +19,7 @@ pub(super) fn apply(context: &mut Context<'_>, advance: SinkAdvance) -> Reply {
         return Reply::Refused(Refusal::Full(format!("at most {MOST} sinks are kept")));
     }
     let moves = present.is_none_or(|present| {
-        advance.epoch > present.epoch
-            || (advance.epoch == present.epoch && offset > present.offset)
+        advance.epoch > present.epoch || (advance.epoch == present.epoch && offset > present.offset)
     });
     if moves {
         let cursor = SinkCursor { epoch: advance.epoch, offset, position: advance.position };

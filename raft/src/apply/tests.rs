@@ -76,11 +76,15 @@ fn semantics_6_slots_of_a_restart_are_missed_and_counted() {
 fn semantics_6_a_result_of_a_former_declaration_decides_nothing() {
     let mut log = Harness::founded();
     log.declare("a");
-    let old = log.report_of("a", 1_000, ReportBody::Result {
-        outcome: Outcome::critical("refused"),
-        metrics: Default::default(),
-        observed_at: model::WallTime(0),
-    });
+    let old = log.report_of(
+        "a",
+        1_000,
+        ReportBody::Result {
+            outcome: Outcome::critical("refused"),
+            metrics: Default::default(),
+            observed_at: model::WallTime(0),
+        },
+    );
     log.redeclare("a", |spec| spec.name = "another".to_owned());
     log.at(1_500).apply(Command::Observe(vec![old]));
     assert_eq!(log.status("a"), HealthStatus::Unknown);
@@ -92,11 +96,15 @@ fn semantics_6_a_result_of_a_former_declaration_decides_nothing() {
 fn semantics_6_a_deposed_leaders_late_result_is_refused() {
     let mut log = Harness::founded();
     log.declare("a");
-    let late = log.report_of("a", 1_000, ReportBody::Result {
-        outcome: Outcome::critical("refused"),
-        metrics: Default::default(),
-        observed_at: model::WallTime(0),
-    });
+    let late = log.report_of(
+        "a",
+        1_000,
+        ReportBody::Result {
+            outcome: Outcome::critical("refused"),
+            metrics: Default::default(),
+            observed_at: model::WallTime(0),
+        },
+    );
     log.new_term(1_000);
     let reply = log.apply(Command::Observe(vec![late]));
     let Reply::Observed(replies) = reply else { panic!("{reply:?}") };
@@ -148,7 +156,8 @@ fn semantics_18_maintenance_holds_for_what_is_and_what_comes_and_ends_by_itself(
     let mut log = Harness::founded();
     log.declare("a");
     log.at(1_000).result("a", Outcome::passed());
-    let adopt = |version, window| Command::AdoptMaintenance { name: "m".to_owned(), version, window };
+    let adopt =
+        |version, window| Command::AdoptMaintenance { name: "m".to_owned(), version, window };
     let asked = Some(window(&log, 1));
     log.apply(adopt(5, asked.clone()));
     log.declare("b");

@@ -27,9 +27,8 @@ impl RocksDisk {
     /// What RocksDB says: locked, damaged, no space, no permission.
     pub fn open(path: &Path) -> io::Result<Self> {
         let cache = Cache::new_lru_cache(BLOCK_CACHE);
-        let families = [LOG, STATE].map(|name| {
-            ColumnFamilyDescriptor::new(name, family_options(name, &cache))
-        });
+        let families = [LOG, STATE]
+            .map(|name| ColumnFamilyDescriptor::new(name, family_options(name, &cache)));
         let db = DB::open_cf_descriptors(&database_options(), path, families).map_err(other)?;
         Ok(Self { db })
     }

@@ -87,10 +87,8 @@ impl Keeper {
 }
 
 fn keep(file: &WatermarkFile, logs: &[LogStore], written: &mut Watermarks, fatal: &Fatal) {
-    let durable: BTreeMap<u64, u64> = (0..)
-        .zip(logs)
-        .filter_map(|(group, log)| Some((group, log.durable()?.index)))
-        .collect();
+    let durable: BTreeMap<u64, u64> =
+        (0..).zip(logs).filter_map(|(group, log)| Some((group, log.durable()?.index))).collect();
     let marks = Watermarks(durable);
     if marks == *written {
         return;

@@ -184,6 +184,9 @@ fn latest_rows(
     Ok(found)
 }
 
+/// Takes a change in; says whether it wants more.
+type Take<'a> = &'a mut dyn FnMut(Position, &[u8], &[u8]) -> Result<bool, Damaged>;
+
 /// Visits the keys of a kind with `after < position <= end`, until `take` has enough.
 fn visit(
     view: &dyn View,
@@ -191,7 +194,7 @@ fn visit(
     kind: Kind,
     after: Position,
     end: Option<Position>,
-    take: &mut dyn FnMut(Position, &[u8], &[u8]) -> Result<bool, Damaged>,
+    take: Take<'_>,
 ) -> io::Result<()> {
     let (_, last) = keys.all(kind);
     let from = keys.position(kind, after);

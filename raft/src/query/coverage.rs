@@ -111,16 +111,14 @@ fn stored<R: Record>(
 ) -> io::Result<Vec<R>> {
     let from = keys.resource(kind, id);
     let (mut found, mut outcome) = (Vec::new(), Ok(()));
-    view.scan(Space::State, &from, &after(&from), &mut |key, bytes| {
-        match decode(key, bytes) {
-            Ok(record) => {
-                found.push(record);
-                ControlFlow::Continue(())
-            }
-            Err(damaged) => {
-                outcome = Err(damaged);
-                ControlFlow::Break(())
-            }
+    view.scan(Space::State, &from, &after(&from), &mut |key, bytes| match decode(key, bytes) {
+        Ok(record) => {
+            found.push(record);
+            ControlFlow::Continue(())
+        }
+        Err(damaged) => {
+            outcome = Err(damaged);
+            ControlFlow::Break(())
         }
     })?;
     outcome?;

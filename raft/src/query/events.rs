@@ -67,8 +67,11 @@ impl Shards {
         let to = replica.keys.number(Kind::Outbox, head.0.saturating_add(1));
         let mut events = Vec::new();
         let mut outcome = Ok(());
-        let scanned = replica.disk.scan(Space::State, &from, &to, &mut |key, bytes| {
-            match decode::<OutboxRecord>(key, bytes) {
+        let scanned = replica.disk.scan(
+            Space::State,
+            &from,
+            &to,
+            &mut |key, bytes| match decode::<OutboxRecord>(key, bytes) {
                 Ok(record) if events.len() < limit => {
                     events.push(record.event);
                     ControlFlow::Continue(())
@@ -78,8 +81,8 @@ impl Shards {
                     outcome = Err(damaged);
                     ControlFlow::Break(())
                 }
-            }
-        });
+            },
+        );
         scanned.and(outcome.map_err(Into::into)).map_err(corrupt)?;
         Ok(OutboxPage { events, floor, head })
     }
@@ -91,6 +94,7 @@ impl Shards {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "fits `map_err`")]
 pub(super) fn corrupt(error: io::Error) -> ReadError {
     ReadError::Corrupt(error.to_string())
 }

@@ -1,10 +1,6 @@
 //! One resource, and pages of many (SEMANTICS 15).
 
-use std::{
-    collections::BTreeMap,
-    ops::Bound,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use model::{Millis, Resource, ResourceId, Revision, ShardId, rollup::ClusterHealth};
 

@@ -33,13 +33,13 @@ impl Index {
 
     pub(crate) fn remove(&mut self, resource: &Resource) {
         for property in properties(resource) {
-            self.drop_one(property, resource.id());
+            self.drop_one(&property, resource.id());
         }
     }
 
     /// Moves a resource whose health changed; nothing else of it did.
     pub(crate) fn move_status(&mut self, id: &ResourceId, from: HealthStatus, to: HealthStatus) {
-        self.drop_one(Property::Status(from), id);
+        self.drop_one(&Property::Status(from), id);
         self.ids.entry(Property::Status(to)).or_default().insert(id.clone());
     }
 
@@ -62,11 +62,11 @@ impl Index {
         self.ids.get(&Property::Status(status)).map_or(0, BTreeSet::len)
     }
 
-    fn drop_one(&mut self, property: Property, id: &ResourceId) {
-        if let Some(set) = self.ids.get_mut(&property) {
+    fn drop_one(&mut self, property: &Property, id: &ResourceId) {
+        if let Some(set) = self.ids.get_mut(property) {
             set.remove(id);
             if set.is_empty() {
-                self.ids.remove(&property);
+                self.ids.remove(property);
             }
         }
     }

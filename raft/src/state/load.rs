@@ -87,7 +87,9 @@ impl State {
     }
 
     fn set_windows(&mut self) {
-        for window in self.maintenance.iter().filter_map(|(name, m)| Some((name, m.window.as_ref()?))) {
+        for window in
+            self.maintenance.iter().filter_map(|(name, m)| Some((name, m.window.as_ref()?)))
+        {
             let (name, (_, span)) = window;
             for at in [span.starts, span.ends].into_iter().filter(|at| *at > self.head.time) {
                 self.timers.add_window(name, at);

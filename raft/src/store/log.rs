@@ -70,16 +70,16 @@ impl LogStore {
         let mut found = Vec::new();
         let mut problem = None;
         let (low, high) = (self.keys.number(Kind::Entry, from), self.keys.number(Kind::Entry, to));
-        self.disk.scan(Space::Log, &low, &high, &mut |key, bytes| {
-            match decode::<LogEntry>(key, bytes) {
-                Ok(entry) => {
-                    found.push(entry.into());
-                    std::ops::ControlFlow::Continue(())
-                }
-                Err(damaged) => {
-                    problem = Some(damaged);
-                    std::ops::ControlFlow::Break(())
-                }
+        self.disk.scan(Space::Log, &low, &high, &mut |key, bytes| match decode::<LogEntry>(
+            key, bytes,
+        ) {
+            Ok(entry) => {
+                found.push(entry.into());
+                std::ops::ControlFlow::Continue(())
+            }
+            Err(damaged) => {
+                problem = Some(damaged);
+                std::ops::ControlFlow::Break(())
             }
         })?;
         problem.map_or(Ok(found), |damaged| Err(damaged.into()))

@@ -136,7 +136,9 @@ impl Report {
         let gaps = match self.totals.gaps {
             0 => String::new(),
             1 => format!(", 1 gap that stands for {} events", grouped(self.totals.lost)),
-            n => format!(", {} gaps that stand for {} events", grouped(n), grouped(self.totals.lost)),
+            n => {
+                format!(", {} gaps that stand for {} events", grouped(n), grouped(self.totals.lost))
+            }
         };
         let ids = match self.ids_forgotten {
             true => "; ids were compared among neighbours only",

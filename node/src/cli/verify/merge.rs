@@ -122,7 +122,9 @@ fn next_line(
                 Ok(line) => return Ok(Some(line)),
                 Err(wrong) => wrong,
             },
-            reader::Line::Torn => "the last line is torn: it does not end in a line break".to_owned(),
+            reader::Line::Torn => {
+                "the last line is torn: it does not end in a line break".to_owned()
+            }
             reader::Line::TooLong => "the line is longer than any event".to_owned(),
         };
         if let Some(findings) = findings.as_deref_mut() {

@@ -8,7 +8,8 @@ use super::*;
 use crate::config::{Config, Origins, yaml};
 
 /// Keys that decoders know only to refuse them as "not in this version".
-const LATER: [&str; 10] = [
+const LATER: [&str; 11] = [
+    "retention",
     "auth",
     "sources",
     "alerts",
@@ -46,7 +47,7 @@ fn the_schema_has_exactly_the_keys_of_the_decoders() {
     let resource = json!({"type": "HOST", "name": "x", "check": {"host": {}},
         "thresholds": {"m": {"warning": 1}}, "flapping": {"changes": 2, "window": "1m"}});
     let document = json!({"cluster": {}, "node": {}, "listen": {}, "defaults": {},
-        "retention": {}, "sinks": [{"file": {"path": "x"}}], "secrets": {"s": {"file": "x"}},
+        "sinks": [{"file": {"path": "x"}}], "secrets": {"s": {"file": "x"}},
         "resources": [resource]});
     let item = "/properties/resources/items";
     for (document_at, schema_at) in [
@@ -55,7 +56,6 @@ fn the_schema_has_exactly_the_keys_of_the_decoders() {
         ("/node", "/properties/node"),
         ("/listen", "/properties/listen"),
         ("/defaults", "/properties/defaults"),
-        ("/retention", "/properties/retention"),
         ("/sinks/0", "/properties/sinks/items"),
         ("/sinks/0/file", "/properties/sinks/items/properties/file"),
         ("/secrets/s", "/properties/secrets/additionalProperties"),
@@ -78,6 +78,14 @@ fn the_schema_has_exactly_the_keys_of_every_check() {
         let known = decoder_keys(&format!("/resources/0/check/{kind}"), &document);
         assert_eq!(schema_keys(&format!("{item}/properties/{kind}")), known, "{kind}");
     }
+}
+
+#[test]
+fn the_schema_tells_what_a_file_sink_does_by_itself() {
+    let usual = actors::sink::FileSettings::new("file", "events.jsonl");
+    let file = &schema()["properties"]["sinks"]["items"]["properties"]["file"]["properties"];
+    assert_eq!(file["rotate_bytes"]["default"], usual.rotate_bytes);
+    assert_eq!(file["keep"]["default"], usual.keep);
 }
 
 #[test]

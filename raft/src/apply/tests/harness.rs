@@ -70,14 +70,8 @@ impl Harness {
     fn propose(&mut self, first_of_term: bool, elapsed: u64, command: Command) -> Reply {
         self.index += 1;
         let wall = WallTime(i64::try_from(self.index).unwrap());
-        let stamp = Stamp {
-            node: NodeId(1),
-            first_of_term,
-            elapsed,
-            boot: 1,
-            boot_millis: 0,
-            wall,
-        };
+        let stamp =
+            Stamp { node: NodeId(1), first_of_term, elapsed, boot: 1, boot_millis: 0, wall };
         let proposal = Proposal { stamp, envelopes: vec![command.into()] };
         let mut batch = Batch::default();
         let at = (Term(self.term), Revision(self.index));

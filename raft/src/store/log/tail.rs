@@ -54,7 +54,8 @@ impl Tail {
     /// The entries `from <= index < to`, if all that exist are here.
     pub(super) fn get(&self, from: u64, to: u64) -> Option<Vec<Entry>> {
         let (first, _) = self.entries.first_key_value()?;
-        (from >= *first).then(|| self.entries.range(from..to.max(from)).map(|(_, e)| e.clone()).collect())
+        (from >= *first)
+            .then(|| self.entries.range(from..to.max(from)).map(|(_, e)| e.clone()).collect())
     }
 
     fn evict(&mut self) {

@@ -1,0 +1,133 @@
+use std::time::Duration;
+
+use model::{CheckSpec, Millis, Owner, Policy, ResourceSpec, ResourceType, check::TcpCheck};
+use raft::{Command, Consistency, Options, Precondition, Registration, Role};
+use tokio::{net::TcpListener, time::timeout};
+
+use super::*;
+use crate::{probe::ProbeSettings, publisher::PublishMetrics};
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+fn spec(id: &str, address: &str) -> ResourceSpec {
+    ResourceSpec {
+        id: id.parse().unwrap(),
+        resource_type: ResourceType::Endpoint,
+        name: id.to_owned(),
+        namespace: None,
+        cluster_id: None,
+        labels: Default::default(),
+        region: None,
+        depends_on: Vec::new(),
+        check: CheckSpec::Tcp(TcpCheck { address: address.to_owned(), send: None, expect: None }),
+        interval: Millis(200),
+        timeout: Millis(200),
+        policy: Policy {
+            failures: 1,
+            successes: 1,
+            stale_after: Millis::from_secs(60),
+            thresholds: Default::default(),
+            flapping: None,
+        },
+    }
+}
+
+struct World {
+    shards: Shards,
+    supervisor: ActorRef<ShardMessage>,
+    metrics: Metrics,
+}
+
+/// A shard with two resources that pass, under supervision.
+async fn world() -> World {
+    let shards = Shards::open(Options::memory_for_tests("t", 1)).await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+    for id in ["a", "b"] {
+        let (spec, owner) = (spec(id, &address), Owner::Api);
+        let registration = Registration { spec, owner, precondition: Precondition::None };
+        let command = Command::Register(Box::new(registration));
+        shards.propose(ShardId(0), command).await.unwrap();
+    }
+    let Role::Leader(leadership) = *shards.role(ShardId(0)).borrow() else { panic!("it leads") };
+    let metrics = Metrics::default();
+    let sinks = Sinks::open(Vec::new(), &shards, PublishMetrics::default()).await.unwrap();
+    let common = Common {
+        shards: shards.clone(),
+        probes: Probes::new(ProbeSettings::default()).unwrap(),
+        pool: Pool::new(8),
+        sinks,
+        metrics: metrics.clone(),
+    };
+    let arguments = ShardArguments { shard: ShardId(0), leadership, common };
+    let (supervisor, _) = Actor::spawn(None, ShardSupervisor, arguments).await.unwrap();
+    World { shards, supervisor, metrics }
+}
+
+impl World {
+    /// Waits until a resource has ended `more` slots from now on.
+    async fn slots_end(&self, id: &str, more: u64) {
+        let next = self.next(id).await;
+        let mut applied = self.shards.applied(ShardId(0));
+        let ending = async {
+            while self.next(id).await < next + more {
+                applied.changed().await.unwrap();
+            }
+        };
+        timeout(LIMIT, ending).await.unwrap_or_else(|_| panic!("the slots of {id} do not end"));
+    }
+
+    async fn next(&self, id: &str) -> u64 {
+        let read = self.shards.get(&id.parse().unwrap(), Consistency::Stale).await.unwrap();
+        read.value.unwrap().resource.state.ledger.next()
+    }
+
+    async fn coverage(&self, id: &str) -> model::coverage::Coverage {
+        let id = id.parse().unwrap();
+        let read = self.shards.coverage(Millis::from_secs(600), Some(&id)).await.unwrap();
+        read.value.unwrap().coverage
+    }
+
+    async fn stop(self) {
+        self.supervisor.stop_and_wait(None, Some(LIMIT)).await.unwrap();
+        self.shards.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_actor_that_crashes_is_started_again_alone_and_its_slots_are_counted() {
+    let world = world().await;
+    world.slots_end("a", 1).await;
+    let crash = ShardMessage::Crash("a".parse().unwrap());
+    world.supervisor.cast(crash).unwrap();
+    // Back after a second of back-off: by then about five slots were due.
+    world.slots_end("a", 8).await;
+    world.slots_end("b", 1).await;
+    assert_eq!(world.metrics.restarts.get(), 1);
+    let (crashed, other) = (world.coverage("a").await, world.coverage("b").await);
+    assert!(crashed.adds_up() && other.adds_up(), "{crashed:?} {other:?}");
+    let missed = crashed.missed.get(&model::Miss::Crashed).copied().unwrap_or(0);
+    assert!(missed >= 1, "{crashed:?}");
+    assert_eq!(other.missed.get(&model::Miss::Crashed), None, "{other:?}");
+    let healthy = world.shards.get(&"a".parse().unwrap(), Consistency::Stale).await.unwrap();
+    assert_eq!(healthy.value.unwrap().resource.status(), model::HealthStatus::Healthy);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resource_that_is_removed_is_probed_no_more() {
+    let world = world().await;
+    world.slots_end("b", 1).await;
+    let removal = raft::Removal {
+        id: "b".parse().unwrap(),
+        owner: Owner::Api,
+        precondition: Precondition::None,
+    };
+    world.shards.remove(removal, None).await.unwrap();
+    world.slots_end("a", 3).await;
+    let checks = world.metrics.stale.get();
+    world.slots_end("a", 5).await;
+    assert_eq!(world.metrics.stale.get(), checks, "reports of the removed resource still come");
+    world.stop().await;
+}
