@@ -133,13 +133,7 @@ impl Report {
             0 => String::new(),
             n => format!(", {} repeated in another file", grouped(n)),
         };
-        let gaps = match self.totals.gaps {
-            0 => String::new(),
-            1 => format!(", 1 gap that stands for {} events", grouped(self.totals.lost)),
-            n => {
-                format!(", {} gaps that stand for {} events", grouped(n), grouped(self.totals.lost))
-            }
-        };
+        let gaps = gaps(self.totals);
         let ids = match self.ids_forgotten {
             true => "; ids were compared among neighbours only",
             false => "",
@@ -156,5 +150,17 @@ impl Report {
             grouped(self.resources as u64),
             self.shards
         )
+    }
+}
+
+fn gaps(totals: Totals) -> String {
+    let lost = match totals.lost {
+        1 => "1 event".to_owned(),
+        n => format!("{} events", grouped(n)),
+    };
+    match totals.gaps {
+        0 => String::new(),
+        1 => format!(", 1 gap that stands for {lost}"),
+        n => format!(", {} gaps that stand for {lost}", grouped(n)),
     }
 }

@@ -6,8 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    findings::{At, Findings},
-    gap::Gap,
+    findings::Findings,
     lives::range,
     stream::{Passed, Stream},
     told::{Line, StreamId, Told},
