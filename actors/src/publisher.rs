@@ -20,7 +20,7 @@ use model::ShardId;
 use raft::Shards;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
 use self::{backoff::Backoff, progress::Progress, session::Session};
 use crate::sink::EventSink;
@@ -103,7 +103,7 @@ impl Publisher {
     async fn finish(&self, progress: &mut Progress) {
         let (shard, sink) = (self.shard, self.sink.name());
         match progress.commit(&self.shards, shard, sink).await {
-            Ok(()) => info!(%shard, sink, "stopped publishing"),
+            Ok(()) => debug!(%shard, sink, "stopped publishing"),
             Err(fault) => warn!(%shard, sink, %fault, "stopped publishing without a cursor"),
         }
     }

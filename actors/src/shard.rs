@@ -16,7 +16,7 @@ use model::ShardId;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use raft::{Change, ChangeKind, Leadership, Shards};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tracing::{error, info};
+use tracing::{debug, error};
 
 use crate::{
     metrics::Metrics,
@@ -109,7 +109,7 @@ impl Actor for ShardSupervisor {
         );
         tokio::spawn(feed::follow(shards, shard, position, myself.clone(), stop.clone()));
         let publishers = publishing::Publishers::start(&myself, &common, shard).await?;
-        info!(%shard, term = %leadership.term, resources = children.len(), "monitoring");
+        debug!(%shard, term = %leadership.term, resources = children.len(), "monitoring");
         Ok(ShardState { shard, common, scheduler, children, publishers, _feed: stop.drop_guard() })
     }
 

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// Consensus tells every step of its own at `info`; what matters of it, this node says itself.
-const DEFAULT: &str = "info,openraft=error";
+const DEFAULT: &str = "info,openraft=error,ractor=warn";
 
 /// Begins to log. `RUST_LOG` selects what, such as `debug` or `bellwether_raft=debug,info`.
 pub(crate) fn init() {

@@ -19,7 +19,7 @@ use tokio::{
     sync::{mpsc, oneshot, watch},
     time::{sleep, timeout},
 };
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use crate::{
     clock::Clock,
@@ -137,7 +137,7 @@ impl Batcher {
         match write(self.raft.clone(), self.shard, term, proposal).await {
             Ok(_) => {
                 let began = self.replica.state.read().head.term_began;
-                info!(shard = %self.shard, term, "leads");
+                debug!(shard = %self.shard, term, "leads");
                 Role::Leader(Leadership { term: Term(term), began, base })
             }
             Err(error) => {

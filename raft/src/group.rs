@@ -83,13 +83,13 @@ pub(crate) struct Shared {
 }
 
 impl Group {
-    /// Opens a group of one voter, elects it and starts its batcher.
+    /// Starts a group of one voter, elects it and starts its batcher.
     pub(crate) async fn open(
         group: u64,
         log: LogStore,
+        replica: Arc<Replica>,
         shared: &Shared,
     ) -> Result<Self, OpenError> {
-        let replica = load(group, shared).await?;
         let raft = start(group, shared, log.clone(), Arc::clone(&replica)).await?;
         let shard = ShardId(u32::try_from(group.saturating_sub(1)).unwrap_or(u32::MAX));
         let (leading, leading_seen) = watch::channel(None);
@@ -167,7 +167,8 @@ impl Group {
     }
 }
 
-async fn load(group: u64, shared: &Shared) -> Result<Arc<Replica>, OpenError> {
+/// Loads what a group has applied, verifying every record.
+pub(crate) async fn load(group: u64, shared: &Shared) -> Result<Arc<Replica>, OpenError> {
     let (disk, fatal) = (Arc::clone(&shared.disk), Arc::clone(&shared.fatal));
     tokio::task::spawn_blocking(move || Replica::load(group, disk, fatal))
         .await

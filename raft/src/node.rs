@@ -13,7 +13,7 @@ use crate::{
     command::{Command, Envelope, Founding, Push, Registration, Removal, Reply},
     disk::{Disk, Fatal, MemoryDisk, RocksDisk},
     error::{OpenError, ProposeError},
-    group::{Group, Role, Shared},
+    group::{Group, Role, Shared, load},
     identity::{DirectoryLock, Identity},
     store::{
         log::LogStore,
@@ -108,10 +108,16 @@ impl Shards {
         let synced = watermarks::read(side_file.as_ref(), options.accept_data_loss)?;
         let total = identity.shards + 1;
         let logs = open_logs(total, &synced, &shared).inspect_err(|_| sync.close())?;
+        // Everything is loaded before anything runs: a node that refuses to start leaves no
+        // group behind that still writes.
+        let mut replicas = Vec::with_capacity(total as usize);
+        for group in 0..u64::from(total) {
+            replicas.push(load(group, &shared).await.inspect_err(|_| sync.close())?);
+            (options.progress)(u32::try_from(replicas.len()).unwrap_or(u32::MAX), total);
+        }
         let mut groups = Vec::with_capacity(total as usize);
-        for (group, log) in (0..).zip(logs) {
-            groups.push(Group::open(group, log, &shared).await?);
-            (options.progress)(u32::try_from(groups.len()).unwrap_or(u32::MAX), total);
+        for ((group, log), replica) in (0..).zip(logs).zip(replicas) {
+            groups.push(Group::open(group, log, replica, &shared).await?);
         }
         let logs = groups.iter().map(|group| group.log.clone()).collect();
         let watermarks = watermarks::Keeper::start(side_file, logs, Arc::clone(&options.fatal));

@@ -9,7 +9,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::{
     Publisher, SinkState,
@@ -122,7 +122,7 @@ impl<'a> Session<'a> {
             // A new sink's beginning must be known to the next leader, or it would choose again.
             self.progress.commit(&self.publisher.shards, shard, sink.name()).await?;
         }
-        info!(%shard, sink = sink.name(), %offset, "goes on publishing after this offset");
+        debug!(%shard, sink = sink.name(), %offset, "goes on publishing after this offset");
         Ok(offset)
     }
 
