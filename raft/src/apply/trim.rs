@@ -103,7 +103,7 @@ fn trim_runs(context: &mut Context<'_>) {
     for resource in resources {
         let epoch = *resource.state.ledger.epoch();
         if epoch.start >= horizon {
-            // A former schedule reaches into the kept time, so nothing of it is old yet.
+            // A former schedule reaches into the kept time, so it is kept whole.
             continue;
         }
         let first = epoch.first_at_or_after(horizon);
