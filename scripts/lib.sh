@@ -8,9 +8,6 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 
-cache=${BELLWETHER_CACHE:-${XDG_CACHE_HOME:-${HOME:?is not set; set BELLWETHER_CACHE}/.cache}/bellwether}
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
-
 # Scripts talk on standard error; what a program prints stays alone on standard output.
 say() { printf '%s\n' "$*" >&2; }
 
@@ -18,6 +15,32 @@ die() {
     say "$*"
     exit 1
 }
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# Tracked files and those about to be, less the ones about to go.
+ours() {
+    local file
+    git ls-files --cached --others --exclude-standard -- "$@" | while read -r file; do
+        if [ -f "$file" ]; then printf '%s\n' "$file"; fi
+    done
+}
+
+# The version of a package that Cargo.lock pins.
+locked_version() {
+    awk -F '"' -v name="$1" '/^name = /{ found = $2 == name } /^version = / && found { print $2; exit }' Cargo.lock
+}
+
+cache=${BELLWETHER_CACHE:-${XDG_CACHE_HOME:-${HOME:?is not set; set BELLWETHER_CACHE}/.cache}/bellwether}
+# cargo would take a relative path as one below each folder that it is called in.
+case $cache in /*) ;; *) cache=$root/$cache ;; esac
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
+
+# Every profile, flag and toolchain links the one library that scripts/rocksdb has built.
+ROCKSDB_LIB_DIR=$cache/rocksdb/$(locked_version librocksdb-sys)
+export ROCKSDB_LIB_DIR ROCKSDB_STATIC=1
 
 # The folder of a profile's outputs: cargo calls that of `dev` "debug".
 profile_dir() {
@@ -27,22 +50,12 @@ profile_dir() {
     esac
 }
 
-# cargo tells outputs of two clones apart by nothing but the age of the sources. When another
-# clone has built here before, what it built of ours is forgotten; RocksDB and the rest stay.
-claim_outputs() {
+# Before every build. cargo tells outputs of two clones apart by nothing but the age of the
+# sources: when another clone has built here before, what it built of ours is forgotten.
+prepare_build() {
     local claim=$CARGO_TARGET_DIR/.bellwether-clone
     mkdir -p "$CARGO_TARGET_DIR"
     [ "$(cat "$claim" 2>/dev/null)" = "$root" ] && return
     rm -rf "$CARGO_TARGET_DIR"/*/.fingerprint/bellwether-*
     printf '%s\n' "$root" >"$claim"
-}
-
-# Makes ready for a build of a profile, and warns before the one that takes long.
-prepare_build() {
-    local built
-    claim_outputs
-    built=$(compgen -G "$(profile_dir "$1")/build/librocksdb-sys-*/out/librocksdb.a" || true)
-    [ -n "$built" ] && return
-    say "build: RocksDB is compiled now, which takes 15 to 20 minutes on two cores."
-    say "build: that happens once; it is kept in $CARGO_TARGET_DIR"
 }

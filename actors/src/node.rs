@@ -22,8 +22,6 @@ use crate::{
 pub use sinks::SinkSetting;
 pub(crate) use sinks::{SinkHandle, Sinks};
 
-/// Probes that run at the same time.
-const PLACES: usize = 2_048;
 const STOP: Duration = Duration::from_secs(8);
 
 /// How to start the actors of a node.
@@ -32,6 +30,8 @@ pub struct Settings {
     pub shards: Shards,
     /// What probes need to know of the node.
     pub probes: ProbeSettings,
+    /// Probes that run at the same time.
+    pub places: usize,
     /// Where events go.
     pub sinks: Vec<SinkSetting>,
     /// What is counted.
@@ -66,10 +66,10 @@ impl Actors {
     /// # Errors
     /// Says what could not be opened and what to do about it.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
-        let Settings { shards, probes, sinks, metrics, publish_metrics } = settings;
+        let Settings { shards, probes, places, sinks, metrics, publish_metrics } = settings;
         let probes = Probes::new(probes)?;
         let sinks = Sinks::open(sinks, &shards, publish_metrics).await?;
-        let pool = Pool::new(PLACES);
+        let pool = Pool::new(places);
         let common = Common { shards, probes, pool, sinks: sinks.clone(), metrics };
         let spawned = Actor::spawn(None, NodeSupervisor, common).await;
         let (supervisor, _) = spawned.map_err(|e| StartError::Spawn(e.to_string()))?;

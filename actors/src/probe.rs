@@ -17,6 +17,12 @@ mod timings;
 mod tls;
 mod trust;
 
+/// What must hold of any bytes that a target answers with.
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use super::{dns::fuzzing::answer as dns_answer, http::fuzzing::answer as http_answer};
+}
 #[cfg(test)]
 mod testing;
 

@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use model::{Miss, Outcome, Resource, ShardId, Term};
-use raft::{Command, ProposeError, Reply, Report, ReportBody, ReportReply, Shards};
+use model::{Metrics as Measured, Miss, Outcome, Resource, ShardId, Term};
+use raft::{Command, ProposeError, Reply, Report, ReportBody, ReportReply, Shards, bug, failpoint};
 use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
@@ -38,12 +38,15 @@ impl Reporter {
             slot,
             body,
         };
-        let until = Instant::now() + GIVE_UP;
+        let (until, mut repeated) = (Instant::now() + GIVE_UP, false);
         while Instant::now() < until {
             let command = Command::Observe(vec![report.clone()]);
             match self.shards.propose(self.shard, command).await {
+                Ok(_) if failpoint!("report-repeats").is_some() && !repeated => repeated = true,
                 Ok(answer) => return self.answered(&report, &answer.reply),
                 Err(ProposeError::Unknown(_) | ProposeError::Overloaded(_)) => sleep(PAUSE).await,
+                // The next report accounts for the slot.
+                Err(ProposeError::DiskFull { .. }) => return self.unrecorded(&report),
                 // The next leader accounts for the slot.
                 Err(ProposeError::NotLeader { .. } | ProposeError::Stopping(_)) => return,
             }
@@ -57,6 +60,12 @@ impl Reporter {
             self.metrics.stale.inc();
             debug!(resource = %report.resource, slot = report.slot, why, "report came too late");
         }
+    }
+
+    fn unrecorded(&self, report: &Report) {
+        let reason = Miss::Overload.as_str();
+        self.metrics.missed.get_or_create(&ReasonLabel { reason }).inc();
+        debug!(resource = %report.resource, slot = report.slot, "no room to record a slot");
     }
 
     fn count(&self, resource: &Resource, body: &ReportBody) {
@@ -77,6 +86,10 @@ impl Reporter {
 /// What a finding means for the slot.
 pub(crate) fn body_of(shards: &Shards, resource: &Arc<Resource>, finding: Finding) -> ReportBody {
     match finding {
+        Finding::Missed { detail, .. } if bug!("bug-fault-is-critical") => {
+            let outcome = Outcome::critical(detail);
+            ReportBody::Result { outcome, metrics: Measured::default(), observed_at: shards.now() }
+        }
         Finding::Concluded { outcome, metrics } => {
             ReportBody::Result { outcome, metrics, observed_at: shards.now() }
         }

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use model::{Miss, Resource};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use raft::ReportBody;
+use raft::{ReportBody, failpoint};
 use tokio::{task::JoinHandle, time::Instant};
 use tracing::warn;
 
@@ -57,6 +57,8 @@ pub(crate) struct ResourceState {
     probe: Arc<dyn Probe>,
     tools: Tools,
     in_flight: Option<JoinHandle<()>>,
+    /// The latest slot that it was asked for.
+    newest: Option<u64>,
     waiting: Option<(u64, Instant, Instant)>,
     crashes: Crashes,
 }
@@ -74,7 +76,8 @@ impl Actor for ResourceActor {
         let ResourceArguments { resource, tools, parked } = arguments;
         let probe = tools.probes.build(&resource.spec);
         let crashes = parked.map_or_else(Crashes::default, Crashes::parked);
-        Ok(ResourceState { resource, probe, tools, in_flight: None, waiting: None, crashes })
+        let (in_flight, newest, waiting) = (None, None, None);
+        Ok(ResourceState { resource, probe, tools, in_flight, newest, waiting, crashes })
     }
 
     async fn handle(
@@ -84,11 +87,19 @@ impl Actor for ResourceActor {
         state: &mut ResourceState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
+            ResourceMessage::Run { slot, .. } if state.newest >= Some(slot) => {
+                // Told again: the slot is running, or it has its end.
+            }
             ResourceMessage::Run { slot, due, until } if state.in_flight.is_some() => {
+                state.newest = Some(slot);
                 // The probe before it ends with its own slot: at most a moment from now.
                 state.waiting = Some((slot, due, until));
             }
-            ResourceMessage::Run { slot, due, until } => state.start(&myself, slot, due, until),
+            ResourceMessage::Run { slot, due, until } => {
+                state.newest = Some(slot);
+                failpoint!("actor-panics");
+                state.start(&myself, slot, due, until);
+            }
             ResourceMessage::Ended { probed } => {
                 state.in_flight = None;
                 if let Some(ended) = probed {
@@ -127,6 +138,8 @@ impl ResourceState {
             self.probe = self.tools.probes.build(&resource.spec);
             self.crashes = Crashes::default();
         }
+        // Another interval counts its slots anew.
+        self.newest = None;
         self.resource = resource;
     }
 

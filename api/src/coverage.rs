@@ -58,7 +58,7 @@ impl From<CoverageReport> for CoverageView {
 #[utoipa::path(
     get, path = "/api/v1/coverage", tag = "coverage", operation_id = "getCoverage",
     params(
-        ("since" = Option<String>, Query, description = "How far back, such as `1h` (the default), at most `30d`", pattern = "^([0-9]+(d|h|m|s|ms))+$"),
+        ("since" = Option<String>, Query, description = "How far back, such as `1h` (the default), at most `30d`", format = "bellwether-span"),
         ("resource_id" = Option<String>, Query, description = "Only this resource", pattern = "^[A-Za-z0-9._:@-]{1,200}$"),
     ),
     responses((status = 200, description = "The sums", body = CoverageView))

@@ -17,6 +17,9 @@ pub(crate) use kind::Kind;
 pub(crate) use mapping::refusal;
 pub(crate) use problem::{FieldView, ProblemView, render};
 
+/// The most faults that one answer lists: a body of a mebibyte can have hundreds of thousands.
+const MOST: usize = 100;
+
 /// Why a request has no answer, and what its sender can do about it.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiError(Box<Inner>);
@@ -43,6 +46,9 @@ impl ApiError {
         let detail = match &errors[..] {
             [only] if only.pointer.is_empty() => only.detail.clone(),
             [only] => format!("{}: {}", only.pointer, only.detail),
+            several if several.len() > MOST => {
+                format!("{} fields are wrong; `errors` lists the first {MOST}", several.len())
+            }
             several => format!("{} fields are wrong; `errors` lists them", several.len()),
         };
         Self::new(Kind::Invalid, detail).with_errors(errors)
@@ -55,7 +61,8 @@ impl ApiError {
     }
 
     /// The same with a list of faults.
-    pub(crate) fn with_errors(mut self, errors: Vec<FieldProblem>) -> Self {
+    pub(crate) fn with_errors(mut self, mut errors: Vec<FieldProblem>) -> Self {
+        errors.truncate(MOST);
         self.0.errors = errors;
         self
     }

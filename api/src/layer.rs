@@ -4,8 +4,10 @@ mod accompany;
 mod admit;
 mod deadline;
 mod panics;
+mod shed;
 
 pub(crate) use accompany::accompany;
 pub(crate) use admit::admit;
 pub(crate) use deadline::deadline;
 pub(crate) use panics::catch_panics;
+pub(crate) use shed::shed;

@@ -33,6 +33,6 @@ pub use limits::Limits;
 pub use routes::router;
 pub use serve::serve;
 pub use state::{
-    ApiState, DeclarationContext, Declarations, Hooks, Readiness, ReadinessCheck, Reload,
+    ApiState, DeclarationContext, Declarations, Hooks, Readiness, ReadinessCheck, Reload, Shortage,
     SinkHealth, SinkStates,
 };

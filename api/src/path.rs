@@ -1,7 +1,7 @@
 //! The variable parts of paths, percent-decoded and checked before anything is looked up.
 
 use axum::{
-    extract::{FromRequestParts, Path},
+    extract::{FromRequestParts, MatchedPath, Path},
     http::request::Parts,
 };
 use model::ResourceId;
@@ -49,7 +49,7 @@ impl<S: Send + Sync> FromRequestParts<S> for NamePath {
         if text.is_empty() || text.chars().count() > MAX_NAME || text.chars().any(char::is_control)
         {
             let detail = format!("has 1 to {MAX_NAME} characters without control characters");
-            return Err(ApiError::invalid_at("{id}", detail));
+            return Err(ApiError::invalid_at(&variable(parts), detail));
         }
         Ok(Self(text))
     }
@@ -60,9 +60,18 @@ fn resource_id(text: &str) -> Result<ResourceId, ApiError> {
 }
 
 async fn only_part<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<String, ApiError> {
-    let found = Path::<String>::from_request_parts(parts, state).await;
-    let Path(text) = found.map_err(|_| {
-        ApiError::invalid_at("{id}", "is not UTF-8 once its percent signs are decoded")
-    })?;
-    Ok(text)
+    match Path::<String>::from_request_parts(parts, state).await {
+        Ok(Path(text)) => Ok(text),
+        Err(_) => {
+            let detail = "is not UTF-8 once its percent signs are decoded";
+            Err(ApiError::invalid_at(&variable(parts), detail))
+        }
+    }
+}
+
+/// The variable part of the route that was taken, as the description of the API names it.
+fn variable(parts: &Parts) -> String {
+    let route = parts.extensions.get::<MatchedPath>().map_or("{id}", MatchedPath::as_str);
+    let name = route.split('/').find(|part| part.starts_with('{'));
+    name.unwrap_or("{id}").to_owned()
 }

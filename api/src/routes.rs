@@ -14,10 +14,13 @@ use crate::{
 
 /// The whole API over a state: a service for [`crate::serve`] or for tests.
 pub fn router(state: ApiState) -> Router {
+    let shed = middleware::from_fn_with_state(state.clone(), layer::shed);
     let routes = questions()
+        .merge(large_questions().layer(shed.clone()))
         .layer(middleware::from_fn_with_state(state.clone(), layer::admit))
         .merge(under_any_load())
         .layer(middleware::from_fn_with_state(state.clone(), layer::deadline))
+        .merge(streams().layer(shed))
         .merge(unhurried());
     let (routes, description) = routes.split_for_parts();
     routes
@@ -31,15 +34,12 @@ pub fn router(state: ApiState) -> Router {
 /// Answers that come in bounded time, under the limit of requests in flight.
 fn questions() -> OpenApiRouter<ApiState> {
     OpenApiRouter::default()
-        .routes(routes!(resources::list_resources))
         .routes(routes!(
             resources::get_resource,
             resources::put_resource,
             resources::delete_resource
         ))
         .routes(routes!(resources::push_observation))
-        .routes(routes!(events::list_events))
-        .routes(routes!(cluster::get_cluster_health))
         .routes(routes!(resources::get_node_metrics))
         .routes(routes!(maintenance::list_maintenance))
         .routes(routes!(
@@ -47,12 +47,20 @@ fn questions() -> OpenApiRouter<ApiState> {
             maintenance::put_maintenance,
             maintenance::delete_maintenance
         ))
-        .routes(routes!(coverage::get_coverage))
         .routes(routes!(cluster::get_cluster))
         .routes(routes!(sinks::list_sinks))
         .routes(routes!(config::get_config))
         .routes(routes!(docs::openapi))
         .routes(routes!(docs::page))
+}
+
+/// The same, but what they take grows with the fleet: shed while memory is short.
+fn large_questions() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::default()
+        .routes(routes!(resources::list_resources))
+        .routes(routes!(events::list_events))
+        .routes(routes!(cluster::get_cluster_health))
+        .routes(routes!(coverage::get_coverage))
 }
 
 /// What tells how the node is, above all when it has too much to do.
@@ -66,10 +74,14 @@ fn under_any_load() -> OpenApiRouter<ApiState> {
         .routes(routes!(health::startupz))
 }
 
-/// Streams, which end when their client goes, and the reload, which takes its own time.
-fn unhurried() -> OpenApiRouter<ApiState> {
+/// Streams, which end when their client goes; none begins while memory is short.
+fn streams() -> OpenApiRouter<ApiState> {
     OpenApiRouter::default()
         .routes(routes!(watch::watch_resources))
         .routes(routes!(metrics::get_resource_metrics))
-        .routes(routes!(health::reload))
+}
+
+/// The reload, which takes its own time.
+fn unhurried() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::default().routes(routes!(health::reload))
 }

@@ -48,6 +48,9 @@ pub type SinkStates = Arc<dyn Fn() -> Vec<SinkHealth> + Send + Sync>;
 /// Says what else must hold before the node is ready.
 pub type Readiness = Arc<dyn Fn() -> Vec<ReadinessCheck> + Send + Sync>;
 
+/// Says why reads that take much memory are refused now, if they are.
+pub type Shortage = Arc<dyn Fn() -> Option<String> + Send + Sync>;
+
 /// What the node lends to the API.
 #[derive(Clone)]
 pub struct Hooks {
@@ -61,6 +64,8 @@ pub struct Hooks {
     pub sinks: SinkStates,
     /// What else must hold before the node is ready.
     pub readiness: Readiness,
+    /// Why lists and watches are refused now, if they are.
+    pub short_of_memory: Shortage,
     /// Cancelled once the node stops: it turns unready and watches end with a bookmark.
     pub shutdown: CancellationToken,
     /// The bounds.
@@ -133,6 +138,7 @@ impl Default for Hooks {
             }),
             sinks: Arc::new(Vec::new),
             readiness: Arc::new(Vec::new),
+            short_of_memory: Arc::new(|| None),
             shutdown: CancellationToken::new(),
             limits: Limits::default(),
         }

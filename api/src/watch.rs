@@ -39,13 +39,13 @@ const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 #[utoipa::path(
     get, path = "/api/v1/infrastructure/watch", tag = "events", operation_id = "watchResources",
     params(
-        ("cursor" = Option<String>, Query, description = "Where to begin: from a list's `Bellwether-Cursor` or an event's id", pattern = "^[A-Za-z0-9_-]+$"),
-        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was received", pattern = "^[A-Za-z0-9_-]*$"),
+        ("cursor" = Option<String>, Query, description = "Where to begin: from a list's `Bellwether-Cursor` or an event's id", format = "bellwether-cursor"),
+        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was received", format = "bellwether-cursor"),
         FilterParams,
     ),
     responses(
-        (status = 200, description = "Server-sent events; `data` is a resource, of a `transition` with `previous_status`",
-            body = String, content_type = "text/event-stream"),
+        (status = 200, description = "Server-sent events",
+            body = frame::WatchEvent, content_type = "text/event-stream"),
         (status = 410, description = "The cursor is too old or of another cluster: start without one",
             body = crate::error::ProblemView, content_type = "application/problem+json"),
     )

@@ -9,6 +9,13 @@ use serde_json::{Map, Value};
 
 use crate::{Millis, ResourceId};
 
+/// How much of a key is shown, in characters.
+const SHOWN_KEY: usize = 60;
+/// To so many unknown keys of one object the nearest known ones are looked for.
+const HINTS: usize = 100;
+/// The most characters of one key in a pointer: no key that is known has more.
+const POINTER_KEY: usize = 300;
+
 /// One thing that is wrong with a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -165,11 +172,11 @@ impl<'a> Fields<'a> {
 
     /// Reports every key that nobody asked for, with the nearest one that exists.
     pub fn finish(self) {
-        for key in self.map.keys() {
-            if !self.known.contains(&key.as_str()) {
-                let hint = nearest(key, &self.known);
-                self.problems.report(self.at(key), format!("unknown key `{key}`{hint}"));
-            }
+        let unknown = self.map.keys().filter(|key| !self.known.contains(&key.as_str()));
+        for (n, key) in unknown.enumerate() {
+            let hint = if n < HINTS { nearest(key, &self.known) } else { String::new() };
+            let shown = shown_key(key);
+            self.problems.report(self.at(key), format!("unknown key `{shown}`{hint}"));
         }
     }
 }
@@ -177,7 +184,7 @@ impl<'a> Fields<'a> {
 /// ", did you mean `x`?" for the nearest candidate, or the list of what is allowed.
 #[must_use]
 pub fn nearest(found: &str, known: &[&str]) -> String {
-    let found: String = found.chars().take(60).collect();
+    let found: String = found.chars().take(SHOWN_KEY).collect();
     let best = known
         .iter()
         .map(|candidate| (strsim::normalized_damerau_levenshtein(&found, candidate), candidate))
@@ -189,10 +196,19 @@ pub fn nearest(found: &str, known: &[&str]) -> String {
     }
 }
 
-/// The JSON pointer of `key` below `pointer` (RFC 6901).
+/// The JSON pointer of `key` below `pointer` (RFC 6901). Of a key that is longer than any that
+/// could be meant, the beginning has to do.
 #[must_use]
 pub fn child(pointer: &str, key: &str) -> String {
-    format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
+    let end = key.char_indices().nth(POINTER_KEY).map_or(key.len(), |(end, _)| end);
+    format!("{pointer}/{}", key[..end].replace('~', "~0").replace('/', "~1"))
+}
+
+/// A key that somebody else chose, cut and without control characters, for people.
+#[must_use]
+pub fn shown_key(key: &str) -> String {
+    let shown = key.chars().take(SHOWN_KEY);
+    shown.map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// What a value is, for people.
@@ -322,6 +338,17 @@ mod tests {
                 "/resources/0/naem: unknown key `naem`, did you mean `name`?",
             ]
         );
+    }
+
+    #[test]
+    fn keys_of_others_are_shown_short_and_clean() {
+        let document = json!({"a\u{1b}[31m": 1, "k".repeat(100_000): 1});
+        let problems = Problems::default();
+        Fields::new(&document, "", &problems).unwrap().finish();
+        for problem in problems.into_vec() {
+            assert!(problem.pointer.len() < 400 && problem.detail.len() < 200, "{problem:?}");
+            assert!(!problem.detail.contains('\u{1b}'), "{problem:?}");
+        }
     }
 
     #[test]

@@ -8,6 +8,9 @@ pub mod coverage;
 pub mod cursor;
 pub mod decode;
 pub mod event;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod health;
 pub mod ids;
 pub mod maintenance;

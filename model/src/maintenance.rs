@@ -87,8 +87,9 @@ impl Maintenance {
 
 fn wall_time(value: &serde_json::Value) -> Result<WallTime, String> {
     let text = value.as_str().unwrap_or_default();
-    WallTime::parse_rfc3339(text)
-        .ok_or_else(|| "expected an RFC 3339 time such as 2026-01-31T22:00:00Z".to_owned())
+    WallTime::parse_rfc3339(text).ok_or_else(|| {
+        "expected an RFC 3339 time from 1970 to 9999 such as 2026-01-31T22:00:00Z".to_owned()
+    })
 }
 
 /// A window in one shard: its times are offsets of that shard's time (SEMANTICS 18).

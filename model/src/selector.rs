@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::Labels;
 
-/// The longest selector, in bytes.
+/// The longest selector, in bytes, as it is given and as it is written.
 pub const MAX_SELECTOR: usize = 4_096;
+/// How much of a text is shown where it is wrong, in characters.
+const SHOWN: usize = 40;
 
 /// A conjunction of requirements. The empty one selects everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,8 +81,18 @@ impl FromStr for Selector {
         if parts.len() == 1 && parts[0].trim().is_empty() {
             return Ok(Self::default());
         }
-        parts.into_iter().map(requirement).collect::<Result<_, _>>().map(Self)
+        let selector = parts.into_iter().map(requirement).collect::<Result<_, _>>().map(Self)?;
+        // Written with the usual spaces it can be longer, and must still be one.
+        if selector.to_string().len() > MAX_SELECTOR {
+            return Err(invalid(format!("longer than {MAX_SELECTOR} bytes")));
+        }
+        Ok(selector)
     }
+}
+
+/// The beginning of a text, in quotes.
+fn shown(text: &str) -> String {
+    format!("{:?}", text.chars().take(SHOWN).collect::<String>())
 }
 
 fn invalid(detail: impl Into<String>) -> InvalidSelector {
@@ -133,7 +145,10 @@ fn set_requirement(head: &str, list: &str) -> Result<Requirement, InvalidSelecto
     match head.split_whitespace().collect::<Vec<_>>()[..] {
         [key, "in"] => Ok(Requirement::In(label_key(key)?, values)),
         [key, "notin"] => Ok(Requirement::NotIn(label_key(key)?, values)),
-        _ => Err(invalid(format!("expected `key in` or `key notin` before `(`, found {head:?}"))),
+        _ => {
+            let found = shown(head);
+            Err(invalid(format!("expected `key in` or `key notin` before `(`, found {found}")))
+        }
     }
 }
 
@@ -143,7 +158,11 @@ fn one_value(text: &str) -> Result<BTreeSet<String>, InvalidSelector> {
 
 fn label_key(text: &str) -> Result<String, InvalidSelector> {
     let key = text.trim();
-    if is_label_key(key) { Ok(key.to_owned()) } else { Err(invalid(format!("bad key {key:?}"))) }
+    if is_label_key(key) {
+        Ok(key.to_owned())
+    } else {
+        Err(invalid(format!("bad key {}", shown(key))))
+    }
 }
 
 fn label_value(text: &str) -> Result<String, InvalidSelector> {
@@ -151,7 +170,7 @@ fn label_value(text: &str) -> Result<String, InvalidSelector> {
     if is_label_value(value) {
         Ok(value.to_owned())
     } else {
-        Err(invalid(format!("bad value {value:?}")))
+        Err(invalid(format!("bad value {}", shown(value))))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command line: what was typed becomes one command, and its end an exit code.
 
 pub(crate) mod args;
+mod bench;
 mod check;
 mod client;
 mod config;
@@ -18,7 +19,7 @@ mod table;
 mod text;
 mod verify;
 mod version;
-mod yaml;
+pub(crate) mod yaml;
 
 use std::{io, process::ExitCode};
 
@@ -39,6 +40,7 @@ pub(crate) fn execute(cli: Cli) -> ExitCode {
         Command::Check(command) => check::run(&command, &output),
         Command::Completion { shell } => completion(shell, &output),
         Command::Version => version::run(&output),
+        Command::Bench(args) => bench::run(&args, &output),
         Command::Events(EventsCommand::Verify { files }) if !files.is_empty() => {
             verify::run(&files, &output)
         }
@@ -76,7 +78,11 @@ async fn ask(command: Command, client: &Client, output: &Output) -> Result<Verdi
         Command::Config(ConfigCommand::Status) => config::status(client, output).await,
         Command::Config(ConfigCommand::Diff { file }) => config::diff(file, client, output).await,
         Command::Sinks => sinks::run(client, output).await,
-        Command::Run(_) | Command::Check(_) | Command::Completion { .. } | Command::Version => {
+        Command::Run(_)
+        | Command::Check(_)
+        | Command::Bench(_)
+        | Command::Completion { .. }
+        | Command::Version => {
             unreachable!("these ask no node")
         }
     }
@@ -84,8 +90,7 @@ async fn ask(command: Command, client: &Client, output: &Output) -> Result<Verdi
 
 fn run_node(args: args::RunArgs) -> ExitCode {
     crate::telemetry::init();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    match runtime {
+    match run::runtime() {
         Ok(runtime) => runtime.block_on(Box::pin(run::run(args))),
         Err(e) => {
             note(&format!("error: cannot start: {e}"));

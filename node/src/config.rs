@@ -4,6 +4,8 @@
 
 mod cycles;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod merge;
 mod overrides;
 mod place;
@@ -90,20 +92,34 @@ impl Config {
     pub(crate) fn load(origins: &Origins) -> Result<Self, Invalid> {
         let mut sources = Sources::default();
         let mut problems = Vec::new();
-        let Some(mut tree) = read(origins, &mut sources, &mut problems) else {
+        match read(origins, &mut sources, &mut problems) {
+            Some(tree) => Self::settle(tree, &sources, origins.file.as_deref(), problems),
+            None => Err(Invalid::new(problems)),
+        }
+    }
+
+    /// Decodes and checks what was read; `problems` are those of the reading.
+    fn settle(
+        mut tree: Tree,
+        sources: &Sources,
+        file: Option<&Path>,
+        mut problems: Vec<ConfigProblem>,
+    ) -> Result<Self, Invalid> {
+        if !tree.value.is_object() {
+            let detail = "holds no configuration; expected keys such as `cluster` and `resources`";
+            problems.push(ConfigProblem::at(sources, tree.place.spot, "", detail));
             return Err(Invalid::new(problems));
-        };
+        }
         sinks::put_default(&mut tree);
         let decoded = Problems::default();
-        let config = decode(&tree, &sources, origins.file.as_deref(), &decoded);
+        let config = decode(&tree, sources, file, &decoded);
         let located = decoded.into_vec().into_iter();
-        problems.extend(located.map(|p| ConfigProblem::located(&sources, &tree.place, p)));
+        problems.extend(located.map(|p| ConfigProblem::located(sources, &tree.place, p)));
         match config {
             Some(config) if problems.is_empty() => {
                 let digest = digest(&tree.value);
                 // Absolute, because clients that are told of it run elsewhere.
-                let file = origins.file.as_ref();
-                let file = file.map(|file| std::path::absolute(file).unwrap_or(file.clone()));
+                let file = file.map(|file| std::path::absolute(file).unwrap_or(file.to_owned()));
                 Ok(Self { document: tree.value, digest, file, ..config })
             }
             _ => Err(Invalid::new(problems)),
@@ -124,11 +140,6 @@ fn read(
             Reader::new(sources, &mut budget, problems).accept(parsed)?
         }
     };
-    if !tree.value.is_object() {
-        let detail = "holds no configuration; expected keys such as `cluster` and `resources`";
-        problems.push(ConfigProblem::at(sources, tree.place.spot, "", detail));
-        return None;
-    }
     problems.extend(overrides::apply_environment(&mut tree, sources, &origins.environment));
     let flags = [
         ("--listen-http", ("listen", "http"), &origins.listen_http),
@@ -202,7 +213,7 @@ fn digest(document: &Value) -> String {
 }
 
 /// The value of a YAML text without faults, for tests of what is written.
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) fn yaml_value(text: &str) -> Option<Value> {
     let source = Sources::default().add(Source::File(String::new()));
     let parsed = yaml::parse(text, source, &mut 100_000);

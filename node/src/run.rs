@@ -5,9 +5,11 @@ mod announce;
 mod banner;
 mod hooks;
 mod limits;
+mod memory;
 mod reload;
 mod signals;
 mod telemetry;
+mod threads;
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -16,14 +18,17 @@ use api::ApiState;
 use raft::{Options, Shards, SystemClock};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use crate::{
     cli::args::RunArgs,
     config::{Config, SinkKind},
 };
+use limits::Descriptors;
+use memory::Memory;
 use reload::Reloader;
 use telemetry::NodeMetrics;
+pub(crate) use threads::runtime;
 
 /// Why a node does not run. Each message names the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +37,8 @@ enum RunError {
     Configuration(String),
     #[error("cannot listen on {address}: {source}; stop what listens there, or set listen.http")]
     Listen { address: std::net::SocketAddr, source: std::io::Error },
+    #[error(transparent)]
+    Descriptors(#[from] limits::TooFew),
     #[error(transparent)]
     Open(#[from] raft::OpenError),
     #[error("the configuration could not be stored: {0}")]
@@ -66,13 +73,14 @@ async fn try_run(args: RunArgs) -> Result<(), RunError> {
     let exposed = config.listen.check_exposure(args.insecure);
     exposed.map_err(|refusal| RunError::Configuration(refusal.to_string()))?;
     let signals = signals::Signals::install().map_err(RunError::Signals)?;
-    limits::raise_open_files();
+    threads::make_ahead().await;
+    let descriptors = limits::share_descriptors()?;
     // Before anything is opened, so that a port that is taken costs nothing.
     let address = config.listen.http;
     let listener =
         TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
     let shards = Shards::open(options(&config, args.accept_data_loss)).await?;
-    let served = serve(&config, origins, &shards, listener, signals).await;
+    let served = serve(&config, origins, &shards, (listener, signals, descriptors)).await;
     shards.close().await;
     info!("everything is stored; stopped");
     served
@@ -83,19 +91,19 @@ async fn serve(
     config: &Config,
     origins: crate::config::Origins,
     shards: &Shards,
-    listener: TcpListener,
-    signals: signals::Signals,
+    (listener, signals, descriptors): (TcpListener, signals::Signals, Descriptors),
 ) -> Result<(), RunError> {
     let metrics = NodeMetrics::new();
-    let loaded = reload::store(shards, config).await?;
-    if !loaded.skipped.is_empty() {
-        warn!(resources = ?loaded.skipped, "declared over the API, too; left to their owner");
-    }
-    let actors = Arc::new(Actors::start(settings(config, shards, &metrics)).await?);
+    let stored = reload::store_at_start(shards, config).await?;
+    let settings = settings(config, shards, &metrics, descriptors);
+    let actors = Arc::new(Actors::start(settings).await?);
+    let memory = Memory::watch(config.node.memory_limit);
     let (draining, stop) = (CancellationToken::new(), CancellationToken::new());
     let reloader = Arc::new(Reloader::new(origins, config, shards.clone(), metrics.clone()));
-    let hooks =
-        hooks::hooks(&actors, &reloader, shards, &metrics, [draining.clone(), stop.clone()]);
+    metrics.reloaded(stored);
+    let guards = (memory, descriptors);
+    let tokens = [draining.clone(), stop.clone()];
+    let hooks = hooks::hooks(&actors, &reloader, shards, &metrics, guards, tokens);
     let state = ApiState::new(shards.clone(), hooks);
     let mut api = tokio::spawn(api::serve(listener, state, stop.clone()));
     let announcing = tokio::spawn(announce::transitions(shards.clone(), stop.clone()));
@@ -129,11 +137,18 @@ fn options(config: &Config, accept_data_loss: bool) -> Options {
             std::process::exit(1);
         }),
         disk: None,
+        disk_reserve: config.node.disk_reserve,
+        disk_gauge: None,
         progress: banner::progress(&config.node.data_dir),
     }
 }
 
-fn settings(config: &Config, shards: &Shards, metrics: &NodeMetrics) -> Settings {
+fn settings(
+    config: &Config,
+    shards: &Shards,
+    metrics: &NodeMetrics,
+    descriptors: Descriptors,
+) -> Settings {
     let sinks = config.sinks.iter().map(|sink| {
         let SinkKind::File(file) = &sink.kind;
         SinkSetting {
@@ -151,6 +166,7 @@ fn settings(config: &Config, shards: &Shards, metrics: &NodeMetrics) -> Settings
     Settings {
         shards: shards.clone(),
         probes,
+        places: descriptors.probes,
         sinks: sinks.collect(),
         metrics: metrics.actors.clone(),
         publish_metrics: metrics.publishing.clone(),

@@ -25,8 +25,10 @@ use crate::{
     clock::Clock,
     command::{Command, Envelope, Proposal, Reply, Stamp},
     error::ProposeError,
+    failpoint,
     group::{Leadership, Role},
     machine::Replica,
+    room::Room,
     types::{CommittedLeaderId, Raft, TypeConfig},
 };
 
@@ -69,6 +71,7 @@ pub(crate) struct Batcher {
     pub(crate) replica: Arc<Replica>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) inbox: mpsc::Receiver<Pending>,
+    pub(crate) room: Option<Arc<Room>>,
     /// The term that this node leads, as consensus says.
     pub(crate) leading: watch::Receiver<Option<u64>>,
     /// What the rest of the node is told, once the term is open.
@@ -97,10 +100,7 @@ impl Batcher {
                     }
                     flights.extend(self.launch(std::mem::take(&mut waiting)));
                 }
-                () = sleep(until_due), if idle => {
-                    let tick = vec![Command::Tick.into()];
-                    flights.extend(self.propose(tick, Vec::new()));
-                }
+                () = sleep(until_due), if idle => flights.extend(self.tick()),
             }
         }
         while let Some((callers, landing)) = flights.next().await {
@@ -193,6 +193,15 @@ impl Batcher {
         Some(async move { (callers, attempt.await) }.boxed())
     }
 
+    /// Lets time pass: timers fire, and what is older than its retention is forgotten, which is
+    /// how a full disk gets room again.
+    fn tick(&self) -> Option<Flight> {
+        if self.room.as_ref().is_some_and(|room| room.is_critical()) {
+            return None;
+        }
+        self.propose(vec![Command::Tick.into()], Vec::new())
+    }
+
     fn not_leader(&self) -> ProposeError {
         let leader = match &*self.role.borrow() {
             Role::Follower { leader } => *leader,
@@ -202,7 +211,8 @@ impl Batcher {
     }
 
     fn until_due(&self) -> Duration {
-        let Some(leadership) = self.leadership() else { return IDLE };
+        let full = self.room.as_ref().is_some_and(|room| room.is_full());
+        let Some(leadership) = self.leadership().filter(|_| !full) else { return IDLE };
         let now = leadership.shard_time(self.clock.boot_millis());
         let next = self.replica.state.read().timers.next();
         next.map_or(IDLE, |due: ShardTime| due.since(now).max(Millis(1)).as_duration()).min(IDLE)
@@ -220,6 +230,9 @@ async fn write(raft: Raft, shard: ShardId, term: u64, proposal: Proposal) -> Lan
     }
     match timeout(DEADLINE, landed).await {
         Ok(Ok(Ok(response))) => {
+            if let Some(millis) = failpoint!("bug-publish-before-commit") {
+                sleep(Duration::from_millis(millis)).await;
+            }
             let id = response.log_id;
             Ok((response.data.0, Revision(id.index), Term(id.leader_id.term)))
         }

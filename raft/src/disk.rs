@@ -7,6 +7,7 @@
 mod cut;
 mod memory;
 mod rocks;
+mod torn;
 
 use std::{io, ops::ControlFlow, sync::Arc};
 
@@ -99,6 +100,19 @@ pub trait Disk: View + 'static {
     /// # Errors
     /// What the device says. What was written may be lost or not: the caller must stop.
     fn sync(&self) -> io::Result<()>;
+
+    /// How many bytes are held in memory and still to be written out as tables.
+    fn unflushed(&self) -> u64 {
+        0
+    }
+
+    /// Writes out what is held in memory, so that the room its log takes is freed.
+    ///
+    /// # Errors
+    /// What the device says; nothing is lost.
+    fn flush(&self) -> io::Result<()> {
+        Ok(())
+    }
 
     /// The store as it is now, whatever is written later.
     fn view(&self) -> Box<dyn View + '_>;

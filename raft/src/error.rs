@@ -21,6 +21,20 @@ pub enum ProposeError {
     /// Nothing was done: come back later.
     #[error("shard {0} is overloaded")]
     Overloaded(ShardId),
+    /// Nothing was done: there is no room on the disk. Come back when there is.
+    #[error(
+        "the disk is full: the file system of {} has {} left and {} are kept free; \
+         free space there, or move the data directory to a larger one",
+        .path.display(), mib(*.free), mib(*.reserve)
+    )]
+    DiskFull {
+        /// The data directory.
+        path: PathBuf,
+        /// What may still be written, in bytes.
+        free: u64,
+        /// What is kept free, in bytes.
+        reserve: u64,
+    },
     /// The node is stopping.
     #[error("shard {0} is stopping")]
     Stopping(ShardId),
@@ -47,6 +61,10 @@ fn list(shards: &[ShardId]) -> String {
     shards.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
+fn mib(bytes: u64) -> String {
+    format!("{} MiB", bytes >> 20)
+}
+
 /// Why a data directory cannot be opened. Each message names the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -62,6 +80,20 @@ pub enum OpenError {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// There is not enough room to open what is there.
+    #[error(
+        "the file system of {} has {} left, opening what is there takes {}; \
+         free space there, or move the data directory to a larger one",
+        .path.display(), mib(*.free), mib(*.needed)
+    )]
+    DiskFull {
+        /// The data directory.
+        path: PathBuf,
+        /// What may still be written, in bytes.
+        free: u64,
+        /// What is needed, in bytes.
+        needed: u64,
     },
     /// It was written by a version that this one does not know.
     #[error(

@@ -18,6 +18,7 @@ use crate::{
     error::{OpenError, ProposeError, ReadError},
     machine::{Machine, Replica},
     network::Alone,
+    room::Room,
     store::{log::LogStore, sync::SyncQueue},
     types::{Raft, TypeConfig},
 };
@@ -66,6 +67,7 @@ pub(crate) struct Group {
     pub(crate) replica: Arc<Replica>,
     pub(crate) log: LogStore,
     pub(crate) raft: Raft,
+    room: Option<Arc<Room>>,
     role: watch::Receiver<Role>,
     inbox: parking_lot::Mutex<Option<mpsc::Sender<Pending>>>,
     batcher: parking_lot::Mutex<Option<JoinHandle<()>>>,
@@ -80,6 +82,7 @@ pub(crate) struct Shared {
     pub(crate) sync: SyncQueue,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) fatal: Fatal,
+    pub(crate) room: Option<Arc<Room>>,
 }
 
 impl Group {
@@ -113,6 +116,7 @@ impl Group {
             replica: Arc::clone(&replica),
             clock: Arc::clone(&shared.clock),
             inbox: pending,
+            room: shared.room.clone(),
             leading: leading_seen,
             role,
         };
@@ -122,6 +126,7 @@ impl Group {
             replica,
             log,
             raft,
+            room: shared.room.clone(),
             role: role_seen,
             inbox: parking_lot::Mutex::new(Some(inbox)),
             batcher: parking_lot::Mutex::new(Some(batcher)),
@@ -134,6 +139,9 @@ impl Group {
     }
 
     pub(crate) async fn propose(&self, envelope: Envelope) -> Result<Answer, ProposeError> {
+        if let Some(refusal) = self.room.as_ref().and_then(|room| room.refusal()) {
+            return Err(refusal);
+        }
         let (answer, answered) = oneshot::channel();
         let inbox = self.inbox.lock().clone();
         let Some(inbox) = inbox else { return Err(ProposeError::Stopping(self.shard)) };

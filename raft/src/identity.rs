@@ -28,6 +28,16 @@ pub(crate) struct Identity {
     pub(crate) shards: u32,
 }
 
+/// The identity and what shows that none of its bits has changed.
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    #[serde(flatten)]
+    identity: Identity,
+    /// Absent in what versions without it have written.
+    #[serde(default)]
+    checksum: Option<u32>,
+}
+
 /// The format alone, which every version can read.
 #[derive(Deserialize)]
 struct Format {
@@ -66,16 +76,26 @@ impl Identity {
             |error: serde_json::Error| OpenError::Corrupt(format!("{}: {error}", path.display()));
         let Format { format } = serde_json::from_str(&text).map_err(damaged)?;
         if format > FORMAT {
-            let path = directory.to_owned();
             return Err(OpenError::NewerFormat { path, found: format, known: FORMAT });
         }
-        serde_json::from_str(&text).map(Some).map_err(damaged)
+        let Sealed { identity, checksum } = serde_json::from_str(&text).map_err(damaged)?;
+        if checksum.is_some_and(|sum| sum != identity.checksum()) {
+            let what = format!("{}: its checksum does not match", path.display());
+            return Err(OpenError::Corrupt(what));
+        }
+        Ok(Some(identity))
+    }
+
+    /// Covers what was read rather than its spelling.
+    fn checksum(&self) -> u32 {
+        crc32c::crc32c(&serde_json::to_vec(self).expect("an identity is plain data"))
     }
 
     /// Writes the file so that a crash leaves all of it or none.
     pub(crate) fn write(&self, directory: &Path) -> Result<(), OpenError> {
         let path = directory.join(NAME);
-        let text = serde_json::to_string_pretty(self).expect("an identity is plain data");
+        let sealed = Sealed { identity: self.clone(), checksum: Some(self.checksum()) };
+        let text = serde_json::to_string_pretty(&sealed).expect("an identity is plain data");
         let fresh = path.with_extension("new");
         let written = File::create(&fresh).and_then(|mut file| {
             writeln!(file, "{text}")?;
@@ -141,6 +161,33 @@ mod tests {
         assert!(matches!(Identity::read(path), Err(OpenError::NewerFormat { found: 99, .. })));
         fs::write(path.join(NAME), "{").unwrap();
         assert!(matches!(Identity::read(path), Err(OpenError::Corrupt(_))));
+    }
+
+    #[test]
+    fn a_bit_that_flips_changes_nothing_or_is_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        let identity = Identity::found("home", 16, Uuid::from_u128(7));
+        identity.write(path).unwrap();
+        let sound = fs::read(path.join(NAME)).unwrap();
+        for bit in 0..sound.len() * 8 {
+            let mut bytes = sound.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            fs::write(path.join(NAME), &bytes).unwrap();
+            let read = Identity::read(path);
+            let right = read.as_ref().is_ok_and(|read| read.as_ref() == Some(&identity));
+            let text = String::from_utf8_lossy(&bytes);
+            assert!(right || read.err().unwrap().to_string().contains(NAME), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_was_written_without_a_checksum_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let identity = Identity::found("home", 16, Uuid::from_u128(7));
+        let text = serde_json::to_string(&identity).unwrap();
+        fs::write(directory.path().join(NAME), text).unwrap();
+        assert_eq!(Identity::read(directory.path()).unwrap(), Some(identity));
     }
 
     #[test]

@@ -12,13 +12,19 @@
 
 mod apply;
 mod batcher;
+#[cfg(feature = "chaos")]
+pub mod chaos;
 mod clock;
 mod command;
 mod config;
 mod disk;
 mod error;
+mod failpoint;
 #[cfg(test)]
 mod fixture;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod group;
 mod identity;
 mod machine;
@@ -26,6 +32,7 @@ mod maintain;
 mod network;
 mod node;
 mod query;
+mod room;
 mod state;
 mod store;
 mod types;
@@ -47,4 +54,5 @@ pub use query::{
     FilterFields, ListQuery, MaintenanceView, OutboxPage, Page, Read, Row, Served, ShardStatus,
     SinkStatus,
 };
+pub use room::{DiskRoom, Extent, Gauge};
 pub use state::SinkCursor;

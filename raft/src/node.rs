@@ -5,23 +5,20 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use model::{NodeId, ResourceId, Revision, ShardId, WallTime, event::ClusterIdentity};
 use tokio::sync::watch;
 use tracing::info;
-use uuid::Uuid;
 
 use crate::{
     batcher::Answer,
     clock::{Clock, SystemClock},
     command::{Command, Envelope, Founding, Push, Registration, Removal, Reply},
-    disk::{Disk, Fatal, MemoryDisk, RocksDisk},
+    disk::{Disk, Fatal, MemoryDisk},
     error::{OpenError, ProposeError},
     group::{Group, Role, Shared, load},
     identity::{DirectoryLock, Identity},
-    store::{
-        log::LogStore,
-        sync::SyncQueue,
-        watermark::{WatermarkFile, Watermarks},
-    },
+    room::{DiskRoom, Gauge, Room, Watch},
+    store::{sync::SyncQueue, watermark::WatermarkFile},
 };
 
+mod open;
 #[cfg(test)]
 mod tests;
 mod watermarks;
@@ -45,6 +42,11 @@ pub struct Options {
     pub fatal: Fatal,
     /// A disk to use instead of the data directory's.
     pub disk: Option<Arc<dyn Disk>>,
+    /// What is kept free on the data directory's file system, in bytes; absent: a twentieth of
+    /// it, at most 256 MiB.
+    pub disk_reserve: Option<u64>,
+    /// Measures that file system; absent: the system does.
+    pub disk_gauge: Option<Gauge>,
     /// Told how many groups are open, of how many.
     pub progress: Arc<dyn Fn(u32, u32) + Send + Sync>,
 }
@@ -61,6 +63,8 @@ impl Options {
             clock: Arc::new(SystemClock::new()),
             fatal: Arc::new(|why| panic!("{why}")),
             disk: Some(Arc::new(MemoryDisk::new())),
+            disk_reserve: None,
+            disk_gauge: None,
             progress: Arc::new(|_, _| {}),
         }
     }
@@ -80,6 +84,8 @@ pub(crate) struct Inner {
     pub(crate) groups: Vec<Group>,
     sync: SyncQueue,
     watermarks: watermarks::Keeper,
+    room: Option<Arc<Room>>,
+    room_watch: Watch,
     _lock: Option<DirectoryLock>,
 }
 
@@ -91,8 +97,10 @@ impl Shards {
     /// Says what is wrong with the directory and what to do about it.
     pub async fn open(options: Options) -> Result<Self, OpenError> {
         let lock = options.data_dir.as_deref().map(DirectoryLock::take).transpose()?;
-        let identity = identify(&options)?;
-        let disk = open_disk(&options).await?;
+        let gauged = open::find_room(&options)?;
+        let room = gauged.as_ref().map(|(room, _)| Arc::clone(room));
+        let identity = open::identify(&options)?;
+        let disk = open::open_disk(&options).await?;
         let sync =
             SyncQueue::start(Arc::clone(&disk), Arc::clone(&options.fatal)).map_err(|e| {
                 OpenError::Consensus { group: 0, detail: format!("no thread for syncs: {e}") }
@@ -103,11 +111,12 @@ impl Shards {
             sync: sync.clone(),
             clock: Arc::clone(&options.clock),
             fatal: Arc::clone(&options.fatal),
+            room: room.clone(),
         };
         let side_file = options.data_dir.as_deref().map(WatermarkFile::new);
         let synced = watermarks::read(side_file.as_ref(), options.accept_data_loss)?;
         let total = identity.shards + 1;
-        let logs = open_logs(total, &synced, &shared).inspect_err(|_| sync.close())?;
+        let logs = open::open_logs(total, &synced, &shared).inspect_err(|_| sync.close())?;
         // Everything is loaded before anything runs: a node that refuses to start leaves no
         // group behind that still writes.
         let mut replicas = Vec::with_capacity(total as usize);
@@ -122,8 +131,18 @@ impl Shards {
         let logs = groups.iter().map(|group| group.log.clone()).collect();
         let watermarks = watermarks::Keeper::start(side_file, logs, Arc::clone(&options.fatal));
         let cluster = identity.cluster();
-        let clock = options.clock;
-        let inner = Inner { identity, cluster, clock, groups, sync, watermarks, _lock: lock };
+        let room_watch = Watch::start(gauged, Arc::clone(&shared.disk));
+        let inner = Inner {
+            identity,
+            cluster,
+            clock: options.clock,
+            groups,
+            sync,
+            watermarks,
+            room,
+            room_watch,
+            _lock: lock,
+        };
         let shards = Self { inner: Arc::new(inner) };
         shards.found().await?;
         info!(shards = shards.shard_count(), "all groups lead");
@@ -195,6 +214,12 @@ impl Shards {
         self.inner.sync.stats().read()
     }
 
+    /// The room on the data directory's file system; none for a node in memory.
+    #[must_use]
+    pub fn disk_room(&self) -> Option<DiskRoom> {
+        self.inner.room.as_ref().map(|room| room.now())
+    }
+
     /// Proposes a command to a shard and waits until it is applied.
     ///
     /// # Errors
@@ -249,7 +274,9 @@ impl Shards {
             group.close().await;
         }
         let (sync, marks) = (self.inner.sync.clone(), self.inner.watermarks.clone());
+        let room_watch = self.inner.room_watch.clone();
         let closed = tokio::task::spawn_blocking(move || {
+            room_watch.close();
             sync.close();
             marks.close();
         });
@@ -292,41 +319,4 @@ impl Shards {
         }
         Ok(())
     }
-}
-
-fn identify(options: &Options) -> Result<Identity, OpenError> {
-    let fresh = || Identity::found(&options.cluster_name, options.shards, Uuid::new_v4());
-    let Some(directory) = options.data_dir.as_deref() else { return Ok(fresh()) };
-    if let Some(identity) = Identity::read(directory)? {
-        identity.check(directory, &options.cluster_name, options.shards)?;
-        return Ok(identity);
-    }
-    let identity = fresh();
-    identity.write(directory)?;
-    Ok(identity)
-}
-
-/// Opens the logs of all groups and checks them before any group starts: one that has lost
-/// acknowledged entries must neither vote nor append (SEMANTICS 26).
-fn open_logs(total: u32, synced: &Watermarks, shared: &Shared) -> Result<Vec<LogStore>, OpenError> {
-    let open = |group| {
-        let log = LogStore::open(group, Arc::clone(&shared.disk), shared.sync.clone())
-            .map_err(|damaged| OpenError::Corrupt(damaged.to_string()))?;
-        watermarks::check(synced, group, &log)?;
-        Ok(log)
-    };
-    (0..u64::from(total)).map(open).collect()
-}
-
-async fn open_disk(options: &Options) -> Result<Arc<dyn Disk>, OpenError> {
-    if let Some(disk) = &options.disk {
-        return Ok(Arc::clone(disk));
-    }
-    let path = options.data_dir.clone().unwrap_or_default().join("raft");
-    let opened = path.clone();
-    let disk = tokio::task::spawn_blocking(move || RocksDisk::open(&opened))
-        .await
-        .unwrap_or_else(|panic| Err(std::io::Error::other(panic)))
-        .map_err(|source| OpenError::Io { path, source })?;
-    Ok(Arc::new(disk))
 }

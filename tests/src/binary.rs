@@ -13,13 +13,15 @@ use anyhow::{Context, Result, bail};
 
 const REMEDY: &str = "run: cargo build -p bellwether-node --bin bellwether";
 
-/// The binary beside the test that asks.
+/// The binary in the profile of the program that asks: beside it, or above the `deps` of tests.
 ///
 /// # Errors
 /// Says what to build where the binary is missing or older than one of its sources.
 pub fn path() -> Result<PathBuf> {
-    let test = std::env::current_exe().context("the test's own path is unknown")?;
-    let profile = test.ancestors().nth(2).context("the test does not lie in a target directory")?;
+    let own = std::env::current_exe().context("the program's own path is unknown")?;
+    let folder = own.parent().context("the program does not lie in a target directory")?;
+    let profile = if folder.ends_with("deps") { folder.parent() } else { Some(folder) };
+    let profile = profile.context("the test does not lie in a target directory")?;
     let binary = profile.join("bellwether");
     let Ok(built) = modified(&binary) else {
         bail!("{} is missing; {REMEDY}", binary.display());

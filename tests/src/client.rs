@@ -213,6 +213,15 @@ impl Client {
         Ok(Watch::new(response))
     }
 
+    /// Tells what was seen of a push-fed resource.
+    ///
+    /// # Errors
+    /// Where no answer came.
+    pub async fn observe(&self, id: &str, observation: &Value) -> Result<Answer> {
+        let path = format!("{RESOURCES}/{id}/observations");
+        self.send(Method::POST, &path, &[], Some(observation.to_string())).await
+    }
+
     /// Puts a maintenance window in force.
     ///
     /// # Errors
@@ -244,7 +253,7 @@ impl Client {
 
 /// Whether the same request may succeed later.
 fn is_transient(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 429 | 502 | 503 | 504)
+    matches!(status.as_u16(), 429 | 502 | 503 | 504 | 507)
 }
 
 /// The target of `rel="next"` in a `Link` header (RFC 8288).

@@ -7,6 +7,7 @@ pub mod binary;
 pub mod client;
 pub mod config;
 pub mod control;
+pub mod launcher;
 pub mod node;
 pub mod oracle;
 pub mod process;
@@ -16,5 +17,6 @@ pub mod watch;
 
 pub use client::{Answer, Client};
 pub use config::Config;
+pub use launcher::Launcher;
 pub use node::Node;
 pub use wait::eventually;

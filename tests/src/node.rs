@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::{Client, Config, binary, config::free_port, wait::eventually};
+use crate::{Client, Config, binary, config::free_port, launcher::Launcher, wait::eventually};
 
 /// How long a node may take until it answers `/readyz`.
 const READY: Duration = Duration::from_secs(60);
@@ -26,6 +26,8 @@ pub struct Node {
     dir: TempDir,
     port: u16,
     child: Option<Child>,
+    launcher: Launcher,
+    quiet: bool,
 }
 
 impl Node {
@@ -34,11 +36,35 @@ impl Node {
     /// # Errors
     /// Where there is no binary to run, or no directory or port to be had.
     pub fn prepare(config: &Config) -> Result<Self> {
-        binary::path()?;
+        Self::prepare_of(config, binary::path()?)
+    }
+
+    /// The same with another build of the binary, whose age is the caller's business.
+    ///
+    /// # Errors
+    /// Where there is no directory or port to be had.
+    pub fn prepare_of(config: &Config, binary: PathBuf) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("bellwether-").tempdir()?;
-        let node = Self { dir, port: free_port()?, child: None };
+        let node = Self {
+            dir,
+            port: free_port()?,
+            child: None,
+            launcher: Launcher::of(binary),
+            quiet: false,
+        };
+        fs::create_dir(node.disk())?;
         node.configure(config)?;
         Ok(node)
+    }
+
+    /// Keeps its log to itself, where the caller reads it.
+    pub fn keep_quiet(&mut self) {
+        self.quiet = true;
+    }
+
+    /// How its process is started from now on.
+    pub fn launcher(&mut self) -> &mut Launcher {
+        &mut self.launcher
     }
 
     /// Starts a node and waits until it is ready.
@@ -75,11 +101,22 @@ impl Node {
     /// As [`Node::start`].
     pub async fn launch(&mut self) -> Result<Duration> {
         let started = Instant::now();
-        let mut command = self.command();
-        command.arg("run").arg("--config").arg(self.config_file());
-        self.spawn(command)?;
+        self.start_process()?;
         self.ready().await?;
         Ok(started.elapsed())
+    }
+
+    /// Starts the process and does not wait for it.
+    ///
+    /// # Errors
+    /// Where it runs already or cannot be started.
+    pub fn start_process(&mut self) -> Result<()> {
+        let mut command = self.clean(self.launcher.command());
+        command.arg("run").arg("--config").arg(self.config_file());
+        for (name, value) in self.launcher.variables() {
+            command.env(name, value);
+        }
+        self.spawn(command)
     }
 
     /// Writes the configuration; a running node sees it at its next reload.
@@ -87,7 +124,7 @@ impl Node {
     /// # Errors
     /// Where the file cannot be written.
     pub fn configure(&self, config: &Config) -> Result<()> {
-        let yaml = config.render(self.dir.path(), self.port);
+        let yaml = config.render(&self.disk(), self.port);
         fs::write(self.config_file(), yaml).context("cannot write the configuration")
     }
 
@@ -159,10 +196,17 @@ impl Node {
         self.dir.path()
     }
 
+    /// The directory of everything that has to outlive the process: a file system that is to
+    /// fail is mounted here.
+    #[must_use]
+    pub fn disk(&self) -> PathBuf {
+        self.dir.path().join("disk")
+    }
+
     /// The data directory.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
-        self.dir.path().join("data")
+        self.disk().join("data")
     }
 
     /// The configuration file.
@@ -174,22 +218,30 @@ impl Node {
     /// The file that the embedded sink writes.
     #[must_use]
     pub fn events_file(&self) -> PathBuf {
-        self.dir.path().join("events.jsonl")
+        self.disk().join("events.jsonl")
     }
 
     /// The last lines that the node wrote.
     #[must_use]
     pub fn log_tail(&self) -> String {
+        self.log(TAIL)
+    }
+
+    /// So many of the last lines that the node wrote.
+    #[must_use]
+    pub fn log(&self, most: usize) -> String {
         let log = fs::read_to_string(self.log_file()).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
-        lines[lines.len().saturating_sub(TAIL)..].join("\n")
+        lines[lines.len().saturating_sub(most)..].join("\n")
     }
 
     /// The binary with nothing of the test's own settings in its environment.
     #[must_use]
     pub fn command(&self) -> Command {
-        let path = binary::path().expect("the binary was found when the node was prepared");
-        let mut command = Command::new(path);
+        self.clean(Command::new(self.launcher.binary()))
+    }
+
+    fn clean(&self, mut command: Command) -> Command {
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("BELLWETHER_") {
                 command.env_remove(name);
@@ -223,14 +275,25 @@ impl Node {
         Ok(())
     }
 
+    /// How the process has ended; absent while it runs.
+    ///
+    /// # Errors
+    /// Where the system does not say.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        let status = self.child.as_mut().map(Child::try_wait).transpose()?.flatten();
+        if status.is_some() {
+            self.child = None;
+        }
+        Ok(status)
+    }
+
     async fn ready(&mut self) -> Result<()> {
         let (client, started) = (self.client(), Instant::now());
         loop {
             if client.is_ready().await {
                 return Ok(());
             }
-            if let Some(status) = self.child.as_mut().map(Child::try_wait).transpose()?.flatten() {
-                self.child = None;
+            if let Some(status) = self.ended()? {
                 bail!("the node ended with {status}:\n{}", self.log_tail());
             }
             if started.elapsed() > READY {
@@ -257,7 +320,7 @@ impl Drop for Node {
         }
         // libtest swallows this where the test has passed.
         #[expect(clippy::print_stderr, reason = "belongs to the output of a test that fails")]
-        if self.log_file().exists() {
+        if self.log_file().exists() && !self.quiet {
             eprintln!("the node's log ends with:\n{}", self.log_tail());
         }
     }

@@ -4,6 +4,8 @@
 //! this system's own servers are not, so theirs is a miss (SEMANTICS 4).
 
 mod answer;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod question;
 #[cfg(test)]
 mod tests;
@@ -81,8 +83,12 @@ impl DnsProbe {
             Some(server) => self.ask_given(server, budget).await?,
             None => self.ask_system(budget).await?,
         };
+        Ok(self.said(&answer))
+    }
+
+    fn said(&self, answer: &Message) -> (bool, Vec<String>) {
         let exists = answer.metadata.response_code != ResponseCode::NXDomain;
-        Ok((exists, values(&answer, &self.name, self.kind)))
+        (exists, values(answer, &self.name, self.kind))
     }
 
     /// Asks the server that the check is about; what it answers is for the caller to judge.

@@ -5,6 +5,8 @@
 
 mod body;
 mod exchange;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod plan;
 mod redirect;
 #[cfg(test)]

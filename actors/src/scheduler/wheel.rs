@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
 use model::{Miss, Resource, ResourceId, ShardTime};
-use raft::{Leadership, ReportBody};
+use raft::{Leadership, ReportBody, failpoint};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::time::{DelayQueue, delay_queue};
 
@@ -139,6 +139,9 @@ impl Wheel {
         let late = self.now().since(epoch.due(slot)).as_duration();
         let due = Instant::now().checked_sub(late).unwrap_or_else(Instant::now);
         let until = self.instant(epoch.due(slot + 1));
+        for _ in 0..failpoint!("mailbox-flood").unwrap_or_default() {
+            let _ = runner.cast(ResourceMessage::Run { slot, due, until });
+        }
         if runner.cast(ResourceMessage::Run { slot, due, until }).is_err() {
             // The actor has crashed and is not back yet.
             self.report(entry, slot, ReportBody::Missed { reason: Miss::Crashed });

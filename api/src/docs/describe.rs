@@ -6,7 +6,7 @@ use utoipa::{
         Components, Content, Info, License, OpenApi, OpenApiBuilder, PathItem, Ref, RefOr,
         Response, ResponseBuilder,
         path::{Operation, Parameter},
-        schema::{Schema, SchemaType, Type},
+        schema::{AdditionalProperties, Schema, SchemaType, Type},
         tag::{Tag, TagBuilder},
     },
 };
@@ -23,12 +23,17 @@ const TAGS: [(&str, &str); 6] = [
     ("operations", "What orchestrators, Prometheus and people who run a node need"),
 ];
 
+/// Bodies whose unknown keys are errors.
+const STRICT: [&str; 3] = ["Declaration", "MaintenanceRequest", "Observation"];
+
 /// The whole description, from those of the handlers.
 pub(crate) fn document(handlers: OpenApi) -> Document {
     let tags = TAGS.map(|(name, meaning)| tag(name, meaning));
     let mut description = OpenApiBuilder::new().info(info()).tags(Some(tags)).build();
     description.merge(handlers);
-    add_problem(description.components.get_or_insert_default());
+    let components = description.components.get_or_insert_default();
+    add_problem(components);
+    STRICT.iter().for_each(|name| close(components, name));
     for operation in description.paths.paths.values_mut().flat_map(operations) {
         operation.parameters.iter_mut().flatten().for_each(never_null);
         add_error(operation);
@@ -57,6 +62,12 @@ fn add_problem(components: &mut Components) {
     ];
     ProblemView::schemas(&mut schemas);
     components.schemas.extend::<Vec<(String, RefOr<Schema>)>>(schemas);
+}
+
+fn close(components: &mut Components, name: &str) {
+    if let Some(RefOr::T(Schema::Object(schema))) = components.schemas.get_mut(name) {
+        schema.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+    }
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {

@@ -33,6 +33,10 @@ pub(crate) enum Kind {
     TooMany,
     /// A limit of the cluster is reached.
     Full,
+    /// The node's disk is full.
+    DiskFull,
+    /// Memory is short; reads that take much of it come back later.
+    ShortOfMemory,
     /// A fault of ours.
     Internal,
     /// Nothing was done; come back later.
@@ -61,6 +65,7 @@ impl Kind {
     pub(crate) const fn retry_after(self) -> Option<u64> {
         match self {
             Self::TooMany | Self::Unavailable | Self::OutcomeUnknown => Some(1),
+            Self::ShortOfMemory => Some(5),
             _ => None,
         }
     }
@@ -103,6 +108,10 @@ impl Kind {
                 (StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "too many requests")
             }
             Self::Full => (StatusCode::INSUFFICIENT_STORAGE, "limit-reached", "limit reached"),
+            Self::DiskFull => (StatusCode::INSUFFICIENT_STORAGE, "disk-full", "disk full"),
+            Self::ShortOfMemory => {
+                (StatusCode::SERVICE_UNAVAILABLE, "short-of-memory", "short of memory")
+            }
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "internal error"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "unavailable"),
             Self::OutcomeUnknown => {

@@ -11,6 +11,7 @@ impl From<ProposeError> for ApiError {
     fn from(error: ProposeError) -> Self {
         let kind = match error {
             ProposeError::Unknown(_) => Kind::OutcomeUnknown,
+            ProposeError::DiskFull { .. } => Kind::DiskFull,
             ProposeError::NotLeader { .. }
             | ProposeError::Overloaded(_)
             | ProposeError::Stopping(_) => Kind::Unavailable,
@@ -20,6 +21,7 @@ impl From<ProposeError> for ApiError {
                 "outcome unknown on shard {shard}; it is safe to repeat the request with the \
                  Idempotency-Key of this answer"
             ),
+            ProposeError::DiskFull { .. } => format!("{error}; nothing was changed"),
             other => format!("{other}; nothing was changed, try again"),
         };
         Self::new(kind, detail)

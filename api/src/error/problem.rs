@@ -124,6 +124,15 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_problem_lists_no_more_fields_than_anybody_reads() {
+        let field = |n: usize| Problem { pointer: format!("/{n}"), detail: "is bad".into() };
+        let error = ApiError::invalid((0..100_000).map(field).collect());
+        let problem = body(render(error.into_response(), "r1")).await;
+        assert_eq!(problem["errors"].as_array().map(Vec::len), Some(100));
+        assert_eq!(problem["detail"], "100000 fields are wrong; `errors` lists the first 100");
+    }
+
+    #[tokio::test]
     async fn who_may_come_back_is_told_when() {
         for kind in [Kind::TooMany, Kind::Unavailable, Kind::OutcomeUnknown] {
             let response = render(ApiError::new(kind, "later").into_response(), "r1");

@@ -21,6 +21,7 @@ pub(crate) struct FilterParams {
     #[param(min_length = 1, max_length = 253)]
     namespace: Option<String>,
     /// A label selector in Kubernetes syntax, such as `team=shop,tier in (web,api),!test`.
+    #[param(format = "label-selector", max_length = 4096)]
     labels: Option<String>,
     /// The health: HEALTHY, WARNING, CRITICAL, UNKNOWN or MAINTENANCE.
     #[param(schema_with = health_statuses)]

@@ -22,7 +22,7 @@ pub(crate) struct PageParams {
     #[param(minimum = 1, maximum = 5000)]
     limit: Option<u64>,
     /// Where the page begins: from the `Link` of the page before.
-    #[param(pattern = "^[A-Za-z0-9_-]+$")]
+    #[param(format = "bellwether-page")]
     r#continue: Option<String>,
     /// `linearizable` (the default) or `stale`: what this node has, with its age.
     #[param(pattern = "^(linearizable|stale)$")]

@@ -33,8 +33,8 @@ use crate::{
     params(
         ("id" = String, Path, description = "The resource's id", max_length = 200,
             pattern = "^[A-Za-z0-9._:@-]{1,200}$"),
-        ("If-Match" = Option<String>, Header, description = "An ETag: only while its generation is in force; `*`: only where it exists", pattern = r#"^(\*|(W/)?"g[0-9]+\.r[0-9]+")$"#),
-        ("If-None-Match" = Option<String>, Header, description = "`*`: only where there is none yet", pattern = r"^\*$"),
+        ("If-Match" = Option<String>, Header, description = "An ETag: only while its generation is in force; `*`: only where it exists", format = "entity-tag"),
+        ("If-None-Match" = Option<String>, Header, description = "`*`: only where there is none yet", format = "asterisk"),
         ("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key within 10 minutes get the first answer", pattern = "^[!-~]{1,200}$"),
     ),
     responses(

@@ -9,11 +9,16 @@ use model::{
 };
 use raft::Push;
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::schema::{Object, ObjectBuilder, SchemaType, Type},
+};
 
 use crate::error::ApiError;
 
 const MAX_MESSAGE: usize = 4_096;
+/// The names of metrics that are not the contract's, for the description of the API.
+const NAME: &str = "^[A-Za-z0-9_.:-]{1,100}$";
 const NAMED: [&str; 6] = [
     "cpu_usage_percent",
     "memory_usage_percent",
@@ -35,12 +40,37 @@ pub(crate) struct Observation {
     #[schema(pattern = "^(ok|warning|critical)$")]
     outcome: String,
     /// Why, for people; kept up to 300 bytes.
+    #[schema(max_length = 1024)]
     message: Option<String>,
     /// What was measured, by name; at most 64 beside the contract's six.
+    #[schema(schema_with = metrics_schema)]
     metrics: Option<BTreeMap<String, f64>>,
-    /// When it was seen: newer than the last one, and at most 5 minutes ahead. Now where absent.
+    /// When it was seen: newer than the last one, from 1970 on, and at most 5 minutes ahead. Now
+    /// where absent.
     #[schema(value_type = Option<String>, format = DateTime)]
     observed_at: Option<String>,
+}
+
+/// Numbers by name, of which the contract's counts are whole.
+fn metrics_schema() -> Object {
+    let name = || ObjectBuilder::new().schema_type(Type::String).pattern(Some(NAME)).build();
+    let extra = or_null(Type::Object)
+        .description(Some("More numbers by name, where a client keeps them apart"))
+        .property_names(Some(name()))
+        .additional_properties(Some(or_null(Type::Number)));
+    or_null(Type::Object)
+        .description(Some("What was measured, by name; at most 64 beside the contract's six"))
+        .property_names(Some(name()))
+        .additional_properties(Some(or_null(Type::Number)))
+        .property("pod_count", or_null(Type::Integer).minimum(Some(0)))
+        .property("ready_replicas", or_null(Type::Integer).minimum(Some(0)))
+        .property("extra", extra)
+        .max_properties(Some(MAX_EXTRA))
+        .build()
+}
+
+fn or_null(kind: Type) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(SchemaType::from_iter([kind, Type::Null]))
 }
 
 /// Reads an observation of `id`; without `observed_at` it was made `now`.
@@ -96,10 +126,9 @@ fn verdict(value: &Value) -> Result<Verdict, String> {
 }
 
 fn wall_time(value: &Value) -> Result<WallTime, String> {
-    value
-        .as_str()
-        .and_then(WallTime::parse_rfc3339)
-        .ok_or_else(|| "expected an RFC 3339 time such as 2026-01-31T22:00:00Z".to_owned())
+    value.as_str().and_then(WallTime::parse_rfc3339).ok_or_else(|| {
+        "expected an RFC 3339 time from 1970 to 9999 such as 2026-01-31T22:00:00Z".to_owned()
+    })
 }
 
 /// The contract's six by name, all others as extras, be they beside the six or in `extra`.

@@ -28,7 +28,7 @@ use crate::{
         ("id" = String, Path, description = "The resource's id", max_length = 200,
             pattern = "^[A-Za-z0-9._:@-]{1,200}$"),
         ("consistency" = Option<String>, Query, description = "`linearizable` (the default) or `stale`", pattern = "^(linearizable|stale)$"),
-        ("If-None-Match" = Option<String>, Header, description = "The ETag that the caller has: 304 where nothing changed", pattern = r#"^(\*|(W/)?"g[0-9]+\.r[0-9]+")$"#),
+        ("If-None-Match" = Option<String>, Header, description = "The ETag that the caller has: 304 where nothing changed", format = "entity-tag"),
     ),
     responses(
         (status = 200, description = "The resource", body = ResourceView<'static>,

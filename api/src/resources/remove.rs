@@ -23,7 +23,7 @@ use crate::{
     params(
         ("id" = String, Path, description = "The resource's id", max_length = 200,
             pattern = "^[A-Za-z0-9._:@-]{1,200}$"),
-        ("If-Match" = Option<String>, Header, description = "An ETag: only while its generation is in force", pattern = r#"^(\*|(W/)?"g[0-9]+\.r[0-9]+")$"#),
+        ("If-Match" = Option<String>, Header, description = "An ETag: only while its generation is in force", format = "entity-tag"),
         ("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key within 10 minutes get the first answer", pattern = "^[!-~]{1,200}$"),
     ),
     responses((status = 204, description = "Removed", headers(("Idempotency-Key" = String))))

@@ -5,8 +5,27 @@ use model::{HealthStatus, cursor::Cursor};
 use raft::{Change, Row};
 use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use crate::view::ResourceView;
+
+/// A server-sent event of a watch, by the names of its fields.
+#[derive(ToSchema)]
+#[schema(as = WatchEvent)]
+#[expect(dead_code, reason = "describes what this file writes")]
+pub(super) struct WatchEvent {
+    /// What it tells.
+    #[schema(
+        pattern = "^(snapshot|synced|declared|updated|transition|removed|bookmark|overflow)$"
+    )]
+    event: String,
+    /// The cursor of everything up to here; none on a `snapshot` row.
+    #[schema(format = "bellwether-cursor", nullable = false)]
+    id: Option<String>,
+    /// JSON: a resource, of a `transition` with `previous_status`; of `synced` and `bookmark` the
+    /// cursor.
+    data: String,
+}
 
 /// What an event tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

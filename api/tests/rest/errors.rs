@@ -34,6 +34,22 @@ async fn bad_ids_name_the_rule_that_they_break() {
 }
 
 #[tokio::test]
+async fn a_bad_part_of_a_path_is_named_as_its_description_names_it() {
+    let app = App::start().await;
+    for (path, name) in [
+        ("clusters/%FF/health", "{cluster_id}"),
+        ("clusters/a%00b/health", "{cluster_id}"),
+        ("nodes/%FF/metrics", "{node_id}"),
+        ("maintenance/%FF", "{name}"),
+        ("resources/%FF", "{id}"),
+    ] {
+        let answer = app.get(&format!("/api/v1/infrastructure/{path}")).await;
+        answer.problem(400);
+        assert_eq!(answer.json()["errors"][0]["pointer"], name, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn bad_bodies_name_their_fault_and_its_place() {
     let app = App::start().await;
     let deep = "[".repeat(5_000);

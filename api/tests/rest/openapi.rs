@@ -126,6 +126,15 @@ async fn a_rows_description_names_the_fields_that_a_row_has() {
 }
 
 #[tokio::test]
+async fn what_a_client_sends_is_described_without_room_for_more() {
+    let description = description().await;
+    for name in ["Declaration", "MaintenanceRequest", "Observation"] {
+        let schema = &description["components"]["schemas"][name];
+        assert_eq!(schema["additionalProperties"], false, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn the_page_asks_nobody_else() {
     let page = App::start().await.get("/docs").await;
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");

@@ -46,7 +46,11 @@ impl App {
     }
 
     pub(crate) async fn with(hooks: Hooks) -> Self {
-        let shards = Shards::open(Options::memory_for_tests("home", 4)).await.unwrap();
+        Self::over(Options::memory_for_tests("home", 4), hooks).await
+    }
+
+    pub(crate) async fn over(options: Options, hooks: Hooks) -> Self {
+        let shards = Shards::open(options).await.unwrap();
         let router = router(ApiState::new(shards.clone(), hooks.clone()));
         Self { router, shards, hooks, reported: AtomicI64::new(0) }
     }

@@ -10,7 +10,9 @@ use super::{
 };
 use crate::{
     Millis,
-    decode::{Fields, Problems, body, boolean, duration, integer, nearest, number, text},
+    decode::{
+        Fields, Problems, body, boolean, duration, integer, nearest, number, shown_key, text,
+    },
     spec::Origin,
 };
 
@@ -34,7 +36,10 @@ pub(crate) fn check(
     let (name, value) = fields.variant()?;
     let pointer = fields.at(name);
     if !NAMES.contains(&name) {
-        problems.report(pointer, format!("unknown check `{name}`{}", nearest(name, &NAMES)));
+        problems.report(
+            pointer,
+            format!("unknown check `{}`{}", shown_key(name), nearest(name, &NAMES)),
+        );
         return None;
     }
     let mut inner = Fields::new(value, &pointer, problems)?;

@@ -10,6 +10,7 @@ use clap_complete::Shell;
 use model::{HealthStatus, Millis, ResourceId, WallTime, selector::Selector};
 use reqwest::Url;
 
+pub(crate) use super::bench::BenchArgs;
 use crate::config::Origins;
 
 /// Watches infrastructure and tells what happens to it, in order and without gaps.
@@ -98,6 +99,8 @@ pub(crate) enum Command {
     /// Where events go, and how far they got
     #[command(after_help = "Example:\n  bellwether sinks")]
     Sinks,
+    /// Measure how fast this machine's disk makes writes durable
+    Bench(BenchArgs),
     /// Print completions for a shell
     #[command(
         after_help = "Example:\n  bellwether completion bash > /etc/bash_completion.d/bellwether"

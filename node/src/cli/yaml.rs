@@ -2,6 +2,10 @@
 
 use serde_json::Value;
 
+/// YAML 1.2 finds a key by its colon within 1,024 characters (section 7.4.2); a longer one has
+/// to be marked.
+const LONG_KEY: usize = 1_000;
+
 /// The value as a YAML document that ends in a line break.
 pub(crate) fn to_yaml(value: &Value) -> String {
     let mut out = String::new();
@@ -41,7 +45,15 @@ fn write(value: &Value, depth: usize, out: &mut String) {
 }
 
 fn write_entry(key: &str, value: &Value, depth: usize, out: &mut String) {
-    out.push_str(&plain_or_quoted(key));
+    let key = plain_or_quoted(key);
+    if key.len() > LONG_KEY {
+        out.push_str("? ");
+        out.push_str(&key);
+        out.push('\n');
+        indent(depth, out);
+    } else {
+        out.push_str(&key);
+    }
     out.push(':');
     write(value, depth + 1, out);
 }
@@ -157,5 +169,12 @@ mod tests {
         {
             assert_eq!(yaml_value(&to_yaml(&value)), Some(value));
         }
+    }
+
+    #[test]
+    fn keys_that_are_too_long_to_be_found_are_marked() {
+        let long = "k".repeat(3_000);
+        let value = json!({"a": [{&long: {"b": 1}, "c": 2}], &long: "x", "é".repeat(400): [1]});
+        assert_eq!(yaml_value(&to_yaml(&value)), Some(value));
     }
 }

@@ -77,8 +77,13 @@ impl<'a> Reader<'a> {
                 return None;
             }
         };
+        self.document(name, &text)
+    }
+
+    /// The document in a file's text.
+    pub(super) fn document(&mut self, name: String, text: &str) -> Option<Tree> {
         let source = self.sources.add(Source::File(name));
-        let parsed = yaml::parse(&text, source, self.budget);
+        let parsed = yaml::parse(text, source, self.budget);
         let empty = !parsed.broken && parsed.tree.is_none();
         let tree = self.accept(parsed);
         if empty {

@@ -19,13 +19,15 @@ enum Kind {
 }
 
 /// Every value that a variable can take the place of, as `SECTION__KEY`.
-const KNOWN: [(&str, Kind); 16] = [
+const KNOWN: [(&str, Kind); 18] = [
     ("cluster__name", Kind::Text),
     ("cluster__shards", Kind::Number),
     ("node__name", Kind::Text),
     ("node__region", Kind::Text),
     ("node__zone", Kind::Text),
     ("node__data_dir", Kind::Text),
+    ("node__disk_reserve", Kind::Number),
+    ("node__memory_limit", Kind::Number),
     ("listen__http", Kind::Text),
     ("listen__grpc", Kind::Text),
     ("listen__peer", Kind::Text),

@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use super::places::Places;
 
+/// How much of a key is shown, in characters.
+const SHOWN_KEY: usize = 60;
+
 /// An entry of [`Sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SourceId(u16);
@@ -137,7 +140,9 @@ fn step_into_list<'a>(items: &'a [Place], token: &str) -> (String, Option<&'a Pl
 
 fn key_step(key: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    if !key.is_empty() && key.chars().all(plain) { format!(".{key}") } else { format!("[{key:?}]") }
+    let is_plain = !key.is_empty() && key.chars().all(plain);
+    let shown: String = key.chars().take(SHOWN_KEY).collect();
+    if is_plain { format!(".{shown}") } else { format!("[{shown:?}]") }
 }
 
 #[cfg(test)]

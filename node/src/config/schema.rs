@@ -9,7 +9,10 @@ mod tests;
 
 use serde_json::{Map, Value, json};
 
-use super::resources::MAX_RESOURCES;
+use super::{
+    resources::MAX_RESOURCES,
+    sections::{MAX_BYTES, MIN_MEMORY},
+};
 
 /// Durations as `model::Millis` reads them.
 const DURATION: &str = "^([0-9]+(d|h|m|s|ms))+$";
@@ -62,6 +65,12 @@ fn node() -> Value {
             "region": name("Its region; resources that name none are there, too."),
             "zone": name("Its zone within the region."),
             "data_dir": text("Where it keeps its state; a relative path starts at this file.", 1_000),
+            "disk_reserve": {"description": "Bytes kept free on the file system of data_dir: below \
+                them writes are refused; the smaller of 256 MiB and 5 % where absent.",
+                "type": "integer", "minimum": 0, "maximum": MAX_BYTES},
+            "memory_limit": {"description": "Bytes of memory that the node may use: near them \
+                lists and watches are refused; the control group's limit where absent.",
+                "type": "integer", "minimum": MIN_MEMORY, "maximum": MAX_BYTES},
         }),
     )
 }

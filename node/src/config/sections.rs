@@ -20,6 +20,10 @@ pub(crate) struct Cluster {
     pub(crate) shards: u32,
 }
 
+/// A node without resources takes less than this.
+pub(super) const MIN_MEMORY: u64 = 64 << 20;
+pub(super) const MAX_BYTES: u64 = 1 << 50;
+
 /// Who and where this node is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Node {
@@ -31,6 +35,10 @@ pub(crate) struct Node {
     pub(crate) zone: Option<String>,
     /// Where it keeps its state.
     pub(crate) data_dir: PathBuf,
+    /// What is kept free on the file system of its state, in bytes.
+    pub(crate) disk_reserve: Option<u64>,
+    /// How much memory it may use, in bytes.
+    pub(crate) memory_limit: Option<u64>,
 }
 
 /// Where the node listens.
@@ -91,7 +99,14 @@ pub(super) fn cluster(fields: Option<Fields<'_>>) -> Cluster {
 pub(super) fn node(fields: Option<Fields<'_>>, place: &dyn Fn(&str, &str) -> PathBuf) -> Node {
     let Some(mut fields) = fields else {
         let data_dir = place("/node/data_dir", "./data");
-        return Node { name: "n1".to_owned(), region: None, zone: None, data_dir };
+        return Node {
+            name: "n1".to_owned(),
+            region: None,
+            zone: None,
+            data_dir,
+            disk_reserve: None,
+            memory_limit: None,
+        };
     };
     let name = fields.optional("name", self::name).unwrap_or_else(|| "n1".to_owned());
     let region = fields.optional("region", self::name);
@@ -101,8 +116,10 @@ pub(super) fn node(fields: Option<Fields<'_>>, place: &dyn Fn(&str, &str) -> Pat
     if let Some(file) = first_existing(&data_dir).filter(|path| !path.is_dir()) {
         fields.problem("data_dir", format!("{} is not a directory", file.display()));
     }
+    let disk_reserve = fields.optional("disk_reserve", integer(0, MAX_BYTES));
+    let memory_limit = fields.optional("memory_limit", integer(MIN_MEMORY, MAX_BYTES));
     fields.finish();
-    Node { name, region, zone, data_dir }
+    Node { name, region, zone, data_dir, disk_reserve, memory_limit }
 }
 
 fn first_existing(path: &Path) -> Option<&Path> {

@@ -7,7 +7,7 @@ use std::{
 
 use api::DeclarationContext;
 use raft::{ConfigOutcome, ProposeError, Shards};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::telemetry::NodeMetrics;
 use crate::config::{Config, Origins};
@@ -17,6 +17,30 @@ pub(super) async fn store(shards: &Shards, config: &Config) -> Result<ConfigOutc
     let document = config.document.to_string();
     let origin = config.file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
     shards.load_config(&config.digest, &document, &origin, &config.resources).await
+}
+
+/// The same for a node that starts; says whether it succeeded. On a full disk the former
+/// configuration stays in force: a node that reads is more use than none.
+///
+/// # Errors
+/// A group does not answer, or there is no former configuration.
+pub(super) async fn store_at_start(shards: &Shards, config: &Config) -> Result<bool, ProposeError> {
+    match store(shards, config).await {
+        Ok(loaded) => {
+            if !loaded.skipped.is_empty() {
+                warn!(resources = ?loaded.skipped, "declared over the API, too; left to their owner");
+            }
+            Ok(true)
+        }
+        Err(full @ ProposeError::DiskFull { .. }) => match shards.config().await {
+            Ok(former) if former.value.version > 0 => {
+                error!("{full}; the former configuration stays in force until a reload");
+                Ok(false)
+            }
+            _ => Err(full),
+        },
+        Err(error) => Err(error),
+    }
 }
 
 /// See the module. One reload runs at a time.
@@ -55,7 +79,6 @@ impl Reloader {
         shards: Shards,
         metrics: NodeMetrics,
     ) -> Self {
-        metrics.reloaded(true);
         Self {
             origins,
             shards,

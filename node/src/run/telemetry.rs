@@ -11,6 +11,8 @@ use prometheus_client::{
 };
 use raft::Shards;
 
+use super::memory::Memory;
+
 /// Everything that a node counts and that is not counted by the API itself.
 #[derive(Clone, Default)]
 pub(super) struct NodeMetrics {
@@ -29,7 +31,7 @@ impl NodeMetrics {
     }
 
     /// A registry of all of them.
-    pub(super) fn registry(&self, shards: &Shards) -> Arc<Registry> {
+    pub(super) fn registry(&self, shards: &Shards, memory: &Memory) -> Arc<Registry> {
         let mut registry = Registry::default();
         self.publishing.register(&mut registry);
         let own = registry.sub_registry_with_prefix("bellwether");
@@ -39,6 +41,7 @@ impl NodeMetrics {
         let version = vec![("version", env!("CARGO_PKG_VERSION"))];
         own.register("build", "The version that runs", Info::new(version));
         registry.register_collector(Box::new(Syncs(shards.clone())));
+        registry.register_collector(Box::new(Guards(shards.clone(), memory.clone())));
         registry.register_collector(Box::new(Process));
         Arc::new(registry)
     }
@@ -66,6 +69,37 @@ impl Collector for Syncs {
         let unit = Some(&Unit::Seconds);
         let name = "bellwether_raft_sync_duration";
         seconds.encode(encoder.encode_descriptor(name, help, unit, seconds.metric_type())?)
+    }
+}
+
+/// What is left of the disk and of memory, and whether that is too little.
+struct Guards(Shards, Memory);
+
+impl std::fmt::Debug for Guards {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Guards")
+    }
+}
+
+impl Collector for Guards {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let number = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+        let mut show = |name, help, value| gauge(&mut encoder, name, help, value);
+        if let Some(room) = self.0.disk_room() {
+            let help = "What is free on the data directory's file system";
+            show("bellwether_disk_free_bytes", help, number(room.free))?;
+            let help = "What is kept free there";
+            show("bellwether_disk_reserve_bytes", help, number(room.reserve))?;
+            let help = "Whether writes are refused because the disk is full";
+            show("bellwether_disk_full", help, i64::from(room.full))?;
+        }
+        if let Some((limit, shedding)) = self.1.limit() {
+            let help = "How much memory this process may use";
+            show("bellwether_memory_limit_bytes", help, number(limit))?;
+            let help = "Whether lists and watches are refused because memory is short";
+            show("bellwether_memory_shedding", help, i64::from(shedding))?;
+        }
+        Ok(())
     }
 }
 

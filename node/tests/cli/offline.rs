@@ -75,3 +75,29 @@ fn the_quick_start_wants_to_know_its_port() {
     assert_eq!(run.code, 1, "{run:?}");
     assert!(run.stderr.contains("--listen-http: listen.http: names no port"), "{run:?}");
 }
+
+#[cfg(not(feature = "chaos"))]
+#[test]
+fn the_usual_binary_holds_no_fail_points() {
+    let binary = std::fs::read(env!("CARGO_BIN_EXE_bellwether")).unwrap();
+    for name in ["bug-ack-before-fsync", "after-sync-before-ack", "FAILPOINTS"] {
+        let found = binary.windows(name.len()).any(|window| window == name.as_bytes());
+        assert!(!found, "{name} is in the binary");
+    }
+    let run = bellwether(&["version"]);
+    assert!(run.code == 0 && !run.stdout.contains("chaos"), "{run:?}");
+}
+
+#[cfg(feature = "chaos")]
+#[test]
+fn a_binary_with_fail_points_says_so_and_refuses_names_that_it_does_not_know() {
+    let run = bellwether(&["version"]);
+    assert!(run.stdout.contains("+chaos"), "{run:?}");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_bellwether"))
+        .args(["version"])
+        .env("FAILPOINTS", "bug-skip-fsink=return")
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && told.contains("no such point"), "{told}");
+}

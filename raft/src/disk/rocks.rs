@@ -5,10 +5,11 @@ use std::{io, ops::ControlFlow, path::Path};
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
     DBRawIteratorWithThreadMode, DBRecoveryMode, Direction, IteratorMode, Options, ReadOptions,
-    SnapshotWithThreadMode, WriteBatch,
+    SnapshotWithThreadMode, WriteBatch, properties,
 };
 
-use super::{Batch, Disk, Space, View, Visit, Write};
+use super::{Batch, Disk, Space, View, Visit, Write, torn};
+use crate::{bug, failpoint};
 
 const LOG: &str = "log";
 const STATE: &str = "state";
@@ -29,6 +30,7 @@ impl RocksDisk {
         let cache = Cache::new_lru_cache(BLOCK_CACHE);
         let families = [LOG, STATE]
             .map(|name| ColumnFamilyDescriptor::new(name, family_options(name, &cache)));
+        torn::mend(path)?;
         let db = DB::open_cf_descriptors(&database_options(), path, families).map_err(other)?;
         Ok(Self { db })
     }
@@ -71,8 +73,14 @@ fn family_options(name: &str, cache: &Cache) -> Options {
     options
 }
 
+/// Damage is told apart, because it wants another remedy than a device that fails.
 fn other(error: rocksdb::Error) -> io::Error {
-    io::Error::other(error.into_string())
+    match error.kind() {
+        rocksdb::ErrorKind::Corruption => {
+            io::Error::new(io::ErrorKind::InvalidData, error.into_string())
+        }
+        _ => io::Error::other(error.into_string()),
+    }
 }
 
 fn scan_rows<'a>(
@@ -80,7 +88,8 @@ fn scan_rows<'a>(
     visit: Visit<'_>,
 ) -> io::Result<()> {
     for row in rows {
-        let (key, value) = row.map_err(other)?;
+        let (key, mut value) = row.map_err(other)?;
+        corrupt(&mut value);
         if visit(&key, &value) == ControlFlow::Break(()) {
             break;
         }
@@ -88,8 +97,24 @@ fn scan_rows<'a>(
     Ok(())
 }
 
-fn bounded(from: &[u8], to: &[u8]) -> ReadOptions {
+/// The fail point of a disk that returns other bytes than were written.
+fn corrupt(value: &mut [u8]) {
+    let middle = value.len() / 2;
+    if failpoint!("corrupt-record").is_some()
+        && let Some(byte) = value.get_mut(middle)
+    {
+        *byte ^= 4;
+    }
+}
+
+fn reading() -> ReadOptions {
     let mut options = ReadOptions::default();
+    options.set_verify_checksums(!bug!("bug-bad-checksum"));
+    options
+}
+
+fn bounded(from: &[u8], to: &[u8]) -> ReadOptions {
+    let mut options = reading();
     options.set_iterate_lower_bound(from);
     options.set_iterate_upper_bound(to);
     options
@@ -105,7 +130,9 @@ fn last_row(
 
 impl View for RocksDisk {
     fn get(&self, space: Space, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
-        self.db.get_cf(self.family(space), key).map_err(other)
+        let mut found = self.db.get_cf_opt(self.family(space), key, &reading()).map_err(other)?;
+        corrupt(found.as_deref_mut().unwrap_or_default());
+        Ok(found)
     }
 
     fn scan(&self, space: Space, from: &[u8], to: &[u8], visit: Visit<'_>) -> io::Result<()> {
@@ -126,7 +153,7 @@ struct RocksView<'a> {
 
 impl View for RocksView<'_> {
     fn get(&self, space: Space, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
-        self.snapshot.get_cf(self.disk.family(space), key).map_err(other)
+        self.snapshot.get_cf_opt(self.disk.family(space), key, reading()).map_err(other)
     }
 
     fn scan(&self, space: Space, from: &[u8], to: &[u8], visit: Visit<'_>) -> io::Result<()> {
@@ -158,6 +185,19 @@ impl Disk for RocksDisk {
 
     fn sync(&self) -> io::Result<()> {
         self.db.flush_wal(true).map_err(other)
+    }
+
+    fn unflushed(&self) -> u64 {
+        let held = |space| {
+            let family = self.family(space);
+            self.db.property_int_value_cf(family, properties::CUR_SIZE_ALL_MEM_TABLES)
+        };
+        [Space::Log, Space::State].map(held).into_iter().filter_map(Result::ok).flatten().sum()
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        let families = [Space::Log, Space::State].map(|space| self.family(space));
+        families.into_iter().try_for_each(|family| self.db.flush_cf(family)).map_err(other)
     }
 
     fn view(&self) -> Box<dyn View + '_> {

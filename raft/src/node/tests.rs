@@ -2,6 +2,8 @@
 
 mod backwards;
 mod damage;
+mod documents;
+mod full;
 mod power_cut;
 mod restart;
 

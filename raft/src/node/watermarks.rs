@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    io,
     sync::{Arc, mpsc},
     thread::{self, JoinHandle},
     time::Duration,
@@ -95,6 +96,31 @@ fn keep(file: &WatermarkFile, logs: &[LogStore], written: &mut Watermarks, fatal
     }
     match file.write(&marks) {
         Ok(()) => *written = marks,
+        // The former file still stands, and what it says still holds.
+        Err(error) if is_passing(&error) => {
+            warn!(%error, "the side file of synced positions is not written yet; trying again");
+        }
         Err(error) => fatal(&format!("cannot write the side file of synced positions: {error}")),
+    }
+}
+
+/// Whether the system has run out of something that comes back.
+fn is_passing(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let passing =
+        [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::AGAIN, Errno::NOSPC, Errno::DQUOT];
+    Errno::from_io_error(error).is_some_and(|errno| passing.contains(&errno))
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn only_what_comes_back_is_waited_for() {
+        assert!(is_passing(&Errno::MFILE.into()) && is_passing(&Errno::NOSPC.into()));
+        assert!(!is_passing(&Errno::IO.into()) && !is_passing(&io::Error::other("no number")));
     }
 }

@@ -123,6 +123,8 @@ fn load_resources(view: &dyn View, keys: Keys, state: &mut State) -> io::Result<
             identity: stored.identity,
             state: decode(&key, &bytes)?,
         };
+        #[cfg(feature = "chaos")]
+        let resource = crate::chaos::maybe_without_pending(resource);
         state.index.insert(&resource);
         state.resources.insert(resource.id().clone(), Arc::new(resource));
     }

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     disk::{Batch, Disk, Space},
+    failpoint,
     types::{Entry, LeaderId, LogEntry, LogId, StoredLogId, StoredVote, TypeConfig},
 };
 use tail::{Tail, bounds};
@@ -154,6 +155,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         I: IntoIterator<Item = Entry> + Send,
         I::IntoIter: Send,
     {
+        failpoint!("before-append");
         let mut batch = Batch::default();
         let mut last = None;
         {

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     disk::{Batch, Disk, Space},
     machine::read_applied,
-    types::{CommittedLeaderId, SnapshotMeta},
+    types::{Applied, CommittedLeaderId, SnapshotMeta},
 };
 
 const NAME: &[u8] = b"snapshot";
@@ -32,7 +32,7 @@ pub(crate) type Snapshot =
     openraft::storage::Snapshot<CommittedLeaderId, u64, openraft::impls::BasicNode, SnapshotBytes>;
 
 #[derive(Serialize, Deserialize)]
-struct Content(Vec<(Vec<u8>, Vec<u8>)>);
+pub(crate) struct Content(Vec<(Vec<u8>, Vec<u8>)>);
 
 impl Record for Content {
     const VERSION: u8 = 1;
@@ -56,9 +56,14 @@ pub(crate) fn build(disk: &dyn Disk, keys: Keys) -> io::Result<Snapshot> {
     // What was applied travels in openraft's own description of the snapshot.
     rows.retain(|(key, _)| key.first() != Some(&(Kind::Applied as u8)));
     let packed = zstd::bulk::compress(&encode(NAME, &Content(rows)), LEVEL)?;
+    Ok(Snapshot { snapshot: packed, ..described(&applied) })
+}
+
+/// How far a snapshot of what is applied goes, without its content: it cannot be installed.
+pub(crate) fn described(applied: &Applied) -> Snapshot {
     let last_log_id = applied.last.map(Into::into);
     let meta = SnapshotMeta { last_log_id, last_membership: applied.membership() };
-    Ok(Snapshot { meta, snapshot: packed })
+    Snapshot { meta, snapshot: SnapshotBytes::new() }
 }
 
 /// The batch that replaces a group's state by a snapshot's.

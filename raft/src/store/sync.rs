@@ -16,7 +16,11 @@ use std::{
 
 use parking_lot::Mutex;
 
-use crate::disk::{Batch, Disk, Fatal};
+use crate::{
+    bug,
+    disk::{Batch, Disk, Fatal},
+    failpoint,
+};
 
 /// Called once, with the result of the fsync.
 pub(crate) type Done = Box<dyn FnOnce(io::Result<()>) + Send>;
@@ -110,7 +114,12 @@ fn run(disk: &dyn Disk, jobs: &Receiver<Job>, fatal: &Fatal, stats: &SyncStats) 
             batch.0.extend(job.batch.0);
             waiting.push(job.done);
         }
-        let result = make_durable(disk, &batch, stats);
+        let result = write(disk, &batch);
+        if bug!("bug-ack-before-fsync") || bug!("bug-publish-before-commit") {
+            waiting.drain(..).flatten().for_each(|done| done(copy(&result)));
+        }
+        let result = result.and_then(|()| sync(disk, stats));
+        failpoint!("after-sync-before-ack");
         if let Err(error) = &result {
             fatal(&format!("cannot make writes durable: {error}"));
         }
@@ -127,9 +136,14 @@ fn run(disk: &dyn Disk, jobs: &Receiver<Job>, fatal: &Fatal, stats: &SyncStats) 
     }
 }
 
-fn make_durable(disk: &dyn Disk, batch: &Batch, stats: &SyncStats) -> io::Result<()> {
-    if !batch.is_empty() {
-        disk.write(batch)?;
+fn write(disk: &dyn Disk, batch: &Batch) -> io::Result<()> {
+    if batch.is_empty() { Ok(()) } else { disk.write(batch) }
+}
+
+fn sync(disk: &dyn Disk, stats: &SyncStats) -> io::Result<()> {
+    failpoint!("before-sync");
+    if bug!("bug-skip-fsync") {
+        return Ok(());
     }
     let began = Instant::now();
     disk.sync()?;

@@ -9,13 +9,14 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A life of a resource id: subject and incarnation.
 type Life = (String, String);
 
 /// One event, as far as the verdicts need it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Told {
     /// The CloudEvents id.
     pub id: String,
@@ -33,6 +34,8 @@ pub struct Told {
     pub shard: u64,
     /// The place in the shard's outbox.
     pub offset: u64,
+    /// The term of the entry that decided it.
+    pub term: u64,
     /// The health from now on.
     pub status: String,
     /// The health before.
@@ -128,6 +131,7 @@ impl Told {
             sequence: number("sequence")?,
             shard: number("shard")?,
             offset: number("offset")?,
+            term: number("term")?,
             status: status["health_status"].as_str().context("no health_status")?.to_owned(),
             previous: status["previous_status"].as_str().map(str::to_owned),
             reason: status["reason"].as_str().context("no reason")?.to_owned(),
@@ -200,6 +204,7 @@ mod tests {
             sequence,
             shard: 0,
             offset,
+            term: 1,
             status: status.to_owned(),
             previous: previous.map(str::to_owned),
             reason: String::new(),

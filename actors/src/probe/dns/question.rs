@@ -114,7 +114,7 @@ impl Question {
     }
 
     /// Reads an answer; `None` for one to another question.
-    fn read(&self, bytes: &[u8], server: SocketAddr) -> Result<Option<Message>, Fault> {
+    pub(super) fn read(&self, bytes: &[u8], server: SocketAddr) -> Result<Option<Message>, Fault> {
         let ours = bytes.first_chunk().is_some_and(|id| u16::from_be_bytes(*id) == self.id);
         if !ours {
             return Ok(None);
@@ -127,6 +127,12 @@ impl Question {
             message.queries.is_empty() && message.metadata.response_code != ResponseCode::NoError;
         let to_this = message.queries.as_slice() == std::slice::from_ref(&self.query);
         Ok((is_answer && (to_this || silent_on_question)).then_some(message))
+    }
+
+    /// A datagram under this question's id.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn datagram(&self, after_id: &[u8]) -> Vec<u8> {
+        [&self.id.to_be_bytes()[..], after_id].concat()
     }
 }
 

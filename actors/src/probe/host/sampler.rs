@@ -14,7 +14,10 @@ use tokio::{
 };
 
 use super::disks::usages;
-use crate::probe::{fault::Fault, timings::put};
+use crate::probe::{
+    fault::{Fault, Phase},
+    timings::put,
+};
 
 /// The window of the first sample, and the least that a later one may cover.
 const SHORTEST: Duration = Duration::from_millis(200);
@@ -80,6 +83,12 @@ impl State {
         let Some(instruments) = &mut self.instruments else {
             return self.prepare();
         };
+        // Without a descriptor the figures would be those of the last time.
+        let opened = std::fs::File::open("/proc/stat");
+        let fault = opened.err().map(|error| Fault::io(&error, Phase::Waiting, "/proc/stat"));
+        if let Some(fault) = fault.filter(|fault| !fault.is_failure()) {
+            return Err(fault);
+        }
         let metrics = instruments.read();
         self.last = Some((instruments.read, metrics));
         Ok(())

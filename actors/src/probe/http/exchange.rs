@@ -80,8 +80,7 @@ impl Caller<'_> {
         let late = || Fault::timed_out(Phase::Waiting, peer);
         let (response, link) = self.budget.run(send(stream, request, peer), late).await?;
         seen.timings.first_byte = Some(asked.elapsed());
-        let (head, body) = response.into_parts();
-        Ok(Answer { head: Response::from_parts(head, ()), body, link, peer })
+        Ok(Answer::new(response, link, peer))
     }
 
     /// A connection to where a URL points, its certificate judged.
@@ -113,6 +112,22 @@ impl Caller<'_> {
 }
 
 impl Answer {
+    fn new(response: Response<Incoming>, link: Driver, peer: SocketAddr) -> Self {
+        let (head, body) = response.into_parts();
+        Self { head: Response::from_parts(head, ()), body, link, peer }
+    }
+
+    /// The answer that comes over a connection which somebody else has opened.
+    #[cfg(any(test, fuzzing))]
+    pub(super) async fn over(
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        request: Request<Full<Bytes>>,
+        peer: SocketAddr,
+    ) -> Result<Self, Fault> {
+        let (response, link) = send(Box::new(stream), request, peer).await?;
+        Ok(Self::new(response, link, peer))
+    }
+
     pub(super) fn status(&self) -> u16 {
         self.head.status().as_u16()
     }

@@ -5,6 +5,8 @@ use std::{
     io::{self, Write},
 };
 
+use raft::failpoint;
+
 /// A file system's promises.
 pub(super) trait Medium: Send + Sync + 'static {
     /// Writes all of `bytes` at the end of the file, or fails with any part of it written.
@@ -21,6 +23,9 @@ pub(super) struct System;
 
 impl Medium for System {
     fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        if failpoint!("sink-fails").is_some() {
+            return Err(io::Error::from_raw_os_error(5));
+        }
         file.write_all(bytes)
     }
 

@@ -6,6 +6,7 @@
 use std::{fs, io, sync::Arc};
 
 use model::{Offset, ShardId, event::ClusterIdentity};
+use raft::failpoint;
 use tracing::info;
 
 use super::{
@@ -71,10 +72,12 @@ impl Store {
         }
         self.make_room(addition.bytes.len() as u64)?;
         let journal = self.journal()?;
+        failpoint!("sink-before-write");
         if let Err(error) = journal.append(&addition.bytes) {
             return Err(self.abandon(&error));
         }
         journal.tails.extend(addition.tails);
+        failpoint!("sink-after-write-before-ack");
         Ok(())
     }
 

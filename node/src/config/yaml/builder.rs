@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, ops::ControlFlow};
 
+use model::decode::shown_key;
 use saphyr::{Scalar, ScalarStyle};
 use saphyr_parser::{Event, Tag};
 use serde_json::{Map, Number, Value};
@@ -251,7 +252,7 @@ fn read_key(tree: Tree, values: &Map<String, Value>, places: &Entries) -> (Key, 
         Value::String(name) if values.contains_key(&name) => {
             let first = places.iter().find(|(known, _)| **known == *name);
             let line = first.map_or(spot.line, |(_, first)| first.spot.line);
-            fault(&name, format!("is set twice, first in line {line}"))
+            fault(&shown_key(&name), format!("is set twice, first in line {line}"))
         }
         Value::String(name) => (Key::Have(name, spot), None),
         scalar @ (Value::Null | Value::Bool(_) | Value::Number(_)) => {

@@ -6,7 +6,10 @@ use model::{Sequence, cursor::Position};
 use openraft::{async_runtime::WatchReceiver as _, storage::RaftLogStorage};
 
 use super::*;
-use crate::query::{ChangePage, Consistency, CoverageReport, ListQuery};
+use crate::{
+    query::{ChangePage, Consistency, CoverageReport, ListQuery},
+    store::snapshot::replacing,
+};
 
 /// Packs a group, and forgets every entry up to its last.
 pub(super) async fn purge(group: &Group) {
@@ -80,4 +83,24 @@ async fn everything_is_served_after_a_snapshot_a_purge_and_a_restart() {
     let coverage = served(&shards).await.coverage.coverage;
     assert!(coverage.adds_up(), "{coverage:?}");
     shards.close().await;
+}
+
+/// How often openraft asks while a group starts is its own affair: an upgrade that changes it
+/// would hand out descriptions without content, and shows here.
+#[tokio::test]
+async fn a_group_that_runs_hands_out_whole_snapshots_after_a_fresh_start_and_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, clock) = (directory.path(), Arc::new(ManualClock::default()));
+    for start in 0..3 {
+        let shards = Shards::open(on_disk(path, 2, &clock)).await.unwrap();
+        if start == 0 {
+            live(&shards, &clock, 10).await;
+        }
+        for group in &shards.inner.groups {
+            let snapshot = group.raft.get_snapshot().await.unwrap().expect("something is applied");
+            let content = replacing(group.replica.keys, &snapshot.snapshot).unwrap();
+            assert!(content.0.len() > 1, "start {start}");
+        }
+        shards.close().await;
+    }
 }

@@ -151,6 +151,18 @@ async fn a_snapshot_of_another_group_is_refused() {
 }
 
 #[tokio::test]
+async fn a_description_without_content_cannot_be_installed() {
+    let mut source = lived(1).await;
+    let described = source.machine.get_current_snapshot().await.unwrap().unwrap();
+    assert_eq!(described.meta, source.snapshot().await.meta);
+    let mut node = Node::fresh(1);
+    node.apply(1, vec![Command::TermStarted.into()]).await;
+    let before = node.content();
+    assert!(node.install(&described).await.is_err());
+    assert_eq!(node.content(), before);
+}
+
+#[tokio::test]
 async fn a_damaged_snapshot_is_refused_and_leaves_what_was() {
     let good = lived(1).await.snapshot().await;
     let mut node = Node::fresh(1);

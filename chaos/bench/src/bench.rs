@@ -1,0 +1,45 @@
+//! The benchmarks, by their numbers in BENCHMARKS.md.
+
+use futures_util::future::LocalBoxFuture;
+
+use crate::{plan::Plan, report::Outcome};
+
+mod checks;
+mod http;
+mod latency;
+mod memory;
+mod ours;
+mod queries;
+mod restart;
+mod writes;
+
+pub use writes::{
+    alone::{Alone, alone},
+    serve::{Serve, serve},
+};
+
+/// One benchmark.
+#[derive(Clone, Copy)]
+pub struct Bench {
+    /// Its number.
+    pub number: u32,
+    /// Its name.
+    pub name: &'static str,
+    /// What it measures, beside what, in a line.
+    pub about: &'static str,
+    /// Runs it.
+    pub run: for<'a> fn(&'a Plan) -> LocalBoxFuture<'a, anyhow::Result<Outcome>>,
+}
+
+/// All of them, by number.
+#[must_use]
+pub fn all() -> Vec<Bench> {
+    vec![
+        latency::BENCH,
+        checks::BENCH,
+        memory::BENCH,
+        queries::BENCH,
+        restart::BENCH,
+        writes::BENCH,
+    ]
+}

@@ -1,0 +1,226 @@
+//! The command line: list, run, replay, mutants.
+
+use std::{path::PathBuf, process::ExitCode, time::SystemTime};
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    history::History,
+    invariants, mutants,
+    progress::say,
+    report,
+    runner::{self, Options, Verdict},
+    scenario::Scenario,
+    scenarios,
+};
+
+/// Hurts a real node in every way that this machine has, and shows that its promises hold.
+#[derive(Debug, Parser)]
+#[command(name = "bellwether-chaos", version, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List scenarios, invariants, and what this machine cannot run
+    List,
+    /// Run scenarios by name or by row of the fault matrix; all where none is given
+    Run(Run),
+    /// Say which other build of the node scenarios need: `fail-points`, or nothing
+    #[command(hide = true)]
+    Needs {
+        /// Names or rows; all where none is given
+        scenarios: Vec<String>,
+    },
+    /// Judge a recorded history again
+    Replay {
+        /// A `*.history.json` of an earlier run
+        file: PathBuf,
+    },
+    /// Build known bugs in, one at a time, and show that each is caught
+    Mutants(Mutants),
+}
+
+#[derive(Debug, Args)]
+struct Run {
+    /// Names or rows, such as `kill` or `13`
+    scenarios: Vec<String>,
+    /// The same, separated by commas
+    #[arg(long, value_delimiter = ',')]
+    rows: Vec<String>,
+    /// How often each fault is injected
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+struct Mutants {
+    /// Names of bugs; all where none is given
+    bugs: Vec<String>,
+    /// How many rounds a bug has to show itself
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// Repeats the choices of an earlier run; drawn and printed where absent
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Tell each fault as it happens
+    #[arg(short, long)]
+    verbose: bool,
+    /// Where histories and verdicts are written
+    #[arg(long, default_value = "chaos-results")]
+    out: PathBuf,
+    /// Another build of the node than the one beside this program
+    #[arg(long)]
+    binary: Option<PathBuf>,
+}
+
+impl Common {
+    fn options(&self, rounds: u32) -> Options {
+        Options {
+            rounds,
+            seed: self.seed.unwrap_or_else(drawn),
+            verbose: self.verbose,
+            // The node runs in a folder of its own.
+            binary: self.binary.as_ref().map(|path| path.canonicalize().unwrap_or(path.clone())),
+            points: String::new(),
+        }
+    }
+}
+
+/// Runs the command line; 0 all held, 1 something did not, 2 usage.
+pub async fn main() -> ExitCode {
+    match dispatch(Cli::parse().command).await {
+        Ok(code) => code,
+        Err(error) => {
+            say(&format!("error: {error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn dispatch(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::List => {
+            print(&listing());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Run(run) => {
+            let wanted: Vec<String> = run.scenarios.iter().chain(&run.rows).cloned().collect();
+            let scenarios = scenarios::select(&wanted).map_err(anyhow::Error::msg)?;
+            run_all(&scenarios, &run.common.options(run.rounds), &run.common.out).await
+        }
+        Command::Needs { scenarios } => {
+            let scenarios = scenarios::select(&scenarios).map_err(anyhow::Error::msg)?;
+            let needed = scenarios.iter().any(|scenario| scenario.fail_points);
+            print(if needed { "fail-points\n" } else { "" });
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Replay { file } => replay(&file),
+        Command::Mutants(wanted) => {
+            let options = wanted.common.options(wanted.rounds);
+            let table = mutants::run(&wanted.bugs, &options).await?;
+            print(&table.text);
+            Ok(code(table.all_caught))
+        }
+    }
+}
+
+async fn run_all(
+    scenarios: &[Scenario],
+    options: &Options,
+    out: &std::path::Path,
+) -> Result<ExitCode> {
+    let mut verdicts: Vec<Verdict> = Vec::new();
+    for scenario in scenarios {
+        let (verdict, history) = runner::run(scenario, options).await;
+        if verdict.not_run.is_none() {
+            let path = report::write(out, &verdict, &history)?;
+            if !verdict.held() {
+                say(&format!("{}\nhistory: {path}", report::details(&verdict)));
+            }
+        }
+        verdicts.push(verdict);
+    }
+    print(&report::table(&verdicts));
+    say(&summary(&verdicts));
+    Ok(code(verdicts.iter().all(Verdict::held)))
+}
+
+fn summary(verdicts: &[Verdict]) -> String {
+    let not_run = verdicts.iter().filter(|verdict| verdict.not_run.is_some()).count();
+    let held = verdicts.iter().filter(|v| v.not_run.is_none() && v.held()).count();
+    let broken = verdicts.len() - not_run - held;
+    format!("{held} held, {broken} broken, {not_run} not run on this machine")
+}
+
+fn replay(file: &std::path::Path) -> Result<ExitCode> {
+    let text = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let history: History = serde_json::from_slice(&text)
+        .with_context(|| format!("{} is no history", file.display()))?;
+    let mut held = true;
+    for (letter, broken) in runner::judge(&history) {
+        held &= broken.is_empty();
+        let word = if broken.is_empty() { "held" } else { "BROKEN" };
+        print(&format!("{letter}  {word}\n"));
+        broken.iter().for_each(|what| print(&format!("   {what}\n")));
+    }
+    Ok(code(held))
+}
+
+fn listing() -> String {
+    let row = |scenario: &Scenario| {
+        let here = scenario.missing(None).map_or("yes".to_owned(), |why| format!("no: {why}"));
+        [
+            scenario.row.to_string(),
+            scenario.name.to_owned(),
+            scenario.invariants.to_owned(),
+            scenario.fault.to_owned(),
+            here,
+        ]
+    };
+    let headings = ["ROW", "SCENARIO", "INVARIANTS", "FAULT", "HERE"];
+    let mut text = report::aligned(headings, scenarios::ALL.iter().map(row));
+    text.push('\n');
+    for invariant in invariants::ALL {
+        text += &format!(" {}  {}\n", invariant.letter, invariant.says);
+    }
+    text
+}
+
+/// Results go to standard output; a reader that went away is no error.
+fn print(text: &str) {
+    use std::io::Write;
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+fn code(well: bool) -> ExitCode {
+    if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn drawn() -> u64 {
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    u64::from(now.subsec_nanos()) ^ now.as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,90 @@
+//! **M**: memory is bounded, and the node neither ends by itself nor fails to come back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::history::{History, Pressure};
+
+pub(super) fn violations(history: &History) -> Vec<String> {
+    let ends = history.ends.iter().filter(|end| !end.expected);
+    let mut wrong: Vec<String> =
+        ends.map(|end| format!("ended by itself at {} ms: {}", end.at, end.how)).collect();
+    let peak = history.memory.iter().max_by_key(|(_, bytes)| *bytes);
+    if let Some((at, bytes)) = peak.filter(|(_, bytes)| *bytes > history.bounds.memory) {
+        wrong.push(format!(
+            "{} MiB resident at {at} ms, the bound is {} MiB",
+            bytes >> 20,
+            history.bounds.memory >> 20
+        ));
+    }
+    wrong.extend(writes_that_stopped(history));
+    wrong.extend(elections(history));
+    wrong
+}
+
+/// Reads are shed so that writes go on.
+fn writes_that_stopped(history: &History) -> Vec<String> {
+    let stopped = |pressure: &&Pressure| {
+        let within = pressure.from..=pressure.until;
+        let mut acknowledged = history.writes.iter().filter_map(|write| write.acknowledged);
+        !acknowledged.any(|at| within.contains(&at))
+    };
+    let told = |pressure: &Pressure| {
+        let Pressure { from, until, refused, .. } = pressure;
+        format!("no write went through from {from} to {until} ms; {refused} reads were refused")
+    };
+    history.pressures.iter().filter(stopped).map(told).collect()
+}
+
+/// A single voter has one term for each start.
+fn elections(history: &History) -> Vec<String> {
+    let mut terms: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
+    for event in &history.state.events {
+        terms.entry(event.shard).or_default().insert(event.term);
+    }
+    let starts = history.starts.len();
+    let stormy = terms.into_iter().filter(|(_, terms)| terms.len() > starts);
+    let told = |(shard, terms): (u64, BTreeSet<u64>)| {
+        format!("shard {shard} had {} terms in {starts} starts", terms.len())
+    };
+    stormy.map(told).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::invariants::fixture::well;
+
+    #[test]
+    fn an_end_that_nobody_wanted_is_found() {
+        let mut history = well();
+        assert!(violations(&history).is_empty());
+        history.ends[0].expected = false;
+        assert_eq!(violations(&history).len(), 1);
+    }
+
+    #[test]
+    fn writes_that_stop_under_pressure_are_found() {
+        let mut history = well();
+        let pressure = |from, until| Pressure { from, until, answered: 5, refused: 5 };
+        history.pressures.push(pressure(150, 250));
+        assert!(violations(&history).is_empty());
+        history.pressures.push(pressure(450, 900));
+        assert_eq!(violations(&history).len(), 1);
+    }
+
+    #[test]
+    fn an_election_without_a_start_is_found() {
+        let mut history = well();
+        history.state.events.last_mut().unwrap().term = 2;
+        assert!(violations(&history).is_empty());
+        history.state.events[3].term = 2;
+        assert_eq!(violations(&history).len(), 1);
+    }
+
+    #[test]
+    fn memory_above_its_bound_is_found() {
+        let mut history = well();
+        history.memory.push((2_000, 2 << 30));
+        assert_eq!(violations(&history).len(), 1);
+    }
+}

@@ -1,0 +1,125 @@
+//! The table at the end, and the files beside it.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context, Result};
+use comfy_table::{ContentArrangement, Table, presets::NOTHING};
+
+use crate::{history::History, runner::Verdict};
+
+/// Violations that are shown of one invariant; the file has all.
+const SHOWN: usize = 5;
+
+/// Writes the history and the verdict of a run as JSON; answers the history's path.
+///
+/// # Errors
+/// Where the folder cannot be written.
+pub fn write(dir: &Path, verdict: &Verdict, history: &History) -> Result<String> {
+    fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let base = format!("{:02}-{}-{}", verdict.row, verdict.scenario, verdict.seed);
+    let path = dir.join(format!("{base}.history.json"));
+    fs::write(&path, serde_json::to_vec(history)?)?;
+    fs::write(dir.join(format!("{base}.verdict.json")), serde_json::to_vec_pretty(verdict)?)?;
+    Ok(path.display().to_string())
+}
+
+/// Columns that line up, every line ending in a line break.
+pub(crate) fn aligned<const N: usize>(
+    headings: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled).force_no_tty();
+    table.set_header(headings);
+    table.add_rows(rows);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
+/// Scenario × invariant × rounds × verdict × seconds.
+#[must_use]
+pub fn table(verdicts: &[Verdict]) -> String {
+    aligned(
+        ["ROW", "SCENARIO", "INVARIANTS", "ROUNDS", "VERDICT", "SECONDS"],
+        verdicts.iter().map(|verdict| {
+            [
+                verdict.row.to_string(),
+                verdict.scenario.clone(),
+                letters(verdict),
+                verdict.rounds.to_string(),
+                outcome(verdict),
+                format!("{:.0}", verdict.seconds),
+            ]
+        }),
+    )
+}
+
+/// The letters, a broken one marked.
+fn letters(verdict: &Verdict) -> String {
+    let mark = |(letter, broken): &(char, Vec<String>)| {
+        if broken.is_empty() { letter.to_string() } else { format!("{letter}!") }
+    };
+    verdict.invariants.iter().map(mark).collect::<Vec<_>>().join(" ")
+}
+
+fn outcome(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict { not_run: Some(why), .. } => format!("not run: {why}"),
+        verdict if verdict.held() => "held".to_owned(),
+        Verdict { failed: Some(_), .. } => "FAILED".to_owned(),
+        _ => "BROKEN".to_owned(),
+    }
+}
+
+/// What went wrong, for people.
+#[must_use]
+pub fn details(verdict: &Verdict) -> String {
+    let mut lines: Vec<String> = verdict.failed.iter().cloned().collect();
+    for (letter, broken) in verdict.invariants.iter().filter(|(_, broken)| !broken.is_empty()) {
+        let shown = broken.iter().take(SHOWN);
+        lines.extend(shown.map(|what| format!("{letter}: {what}")));
+        if let Some(more) = broken.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+            lines.push(format!("{letter}: and {more} more"));
+        }
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(broken: &[&str]) -> Verdict {
+        Verdict {
+            row: 1,
+            scenario: "kill".to_owned(),
+            seed: 7,
+            rounds: 3,
+            seconds: 4.4,
+            not_run: None,
+            failed: None,
+            invariants: vec![
+                ('A', broken.iter().map(|&b| b.to_owned()).collect()),
+                ('E', Vec::new()),
+            ],
+        }
+    }
+
+    #[test]
+    fn a_broken_invariant_is_marked_and_explained() {
+        assert!(table(&[verdict(&[])]).contains("A E         3       held     4"));
+        let broken = verdict(&["lost"; 7]);
+        assert!(table(std::slice::from_ref(&broken)).contains("A! E        3       BROKEN   4"));
+        assert_eq!(details(&broken).lines().count(), 6);
+        assert!(details(&broken).ends_with("A: and 2 more"));
+    }
+
+    #[test]
+    fn what_was_not_run_is_told_and_never_as_held() {
+        let verdict = Verdict { not_run: Some("strace is missing".into()), ..verdict(&[]) };
+        let table = table(&[verdict]);
+        assert!(table.contains("not run: strace is missing") && !table.contains("held"));
+    }
+}

@@ -1,0 +1,226 @@
+//! Runs one scenario: rounds of a fault, and after each a look at everything.
+//!
+//! Invariant: the first round in which an invariant is broken ends the run, so that what is
+//! written down ends with the cause.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use harness::{Config, Node};
+use rand::{SeedableRng, rngs::StdRng};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    arena::Arena,
+    history::{History, Start},
+    invariants,
+    lag::{Lags, put_above},
+    mechanism::fail_points,
+    progress::Progress,
+    scenario::{Fault, Scenario, Site},
+    workload::{Clients, Crowd},
+};
+
+/// The most that one round may take, looking included.
+const ROUND: Duration = Duration::from_secs(150);
+/// Lines of the node's log that a broken run keeps.
+const LOG_KEPT: usize = 2_000;
+
+/// How to run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Rounds of each scenario.
+    pub rounds: u32,
+    /// The seed of all choices.
+    pub seed: u64,
+    /// Tell each fault as it happens.
+    pub verbose: bool,
+    /// Another build of the node.
+    pub binary: Option<PathBuf>,
+    /// Fail points of the node; needs a build that has them.
+    pub points: String,
+}
+
+/// What came of a run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The row of the fault matrix.
+    pub row: u32,
+    /// The scenario's name.
+    pub scenario: String,
+    /// The seed.
+    pub seed: u64,
+    /// Rounds that were run, the broken one included.
+    pub rounds: u32,
+    /// How long it took.
+    pub seconds: f64,
+    /// Why it was not run, if so.
+    pub not_run: Option<String>,
+    /// What could not be done although it must: a node that does not come back, for one.
+    pub failed: Option<String>,
+    /// By invariant, in the order of the matrix: its letter, and what broke it.
+    pub invariants: Vec<(char, Vec<String>)>,
+}
+
+impl Verdict {
+    /// Whether everything held.
+    #[must_use]
+    pub fn held(&self) -> bool {
+        self.failed.is_none() && self.invariants.iter().all(|(_, broken)| broken.is_empty())
+    }
+
+    fn not_run(scenario: &Scenario, seed: u64, why: String) -> Self {
+        Self { not_run: Some(why), ..Self::begun(scenario, seed) }
+    }
+
+    fn begun(scenario: &Scenario, seed: u64) -> Self {
+        Self {
+            row: scenario.row,
+            scenario: scenario.name.to_owned(),
+            seed,
+            rounds: 0,
+            seconds: 0.0,
+            not_run: None,
+            failed: None,
+            invariants: scenario.checks().iter().map(|i| (i.letter, Vec::new())).collect(),
+        }
+    }
+}
+
+/// Judges a history by the invariants with these letters.
+#[must_use]
+pub fn judge(history: &History) -> Vec<(char, Vec<String>)> {
+    let judged = invariants::select(&history.invariants).into_iter();
+    judged.map(|invariant| (invariant.letter, (invariant.check)(history))).collect()
+}
+
+/// Runs a scenario, and returns what was seen beside the verdict.
+pub async fn run(scenario: &Scenario, options: &Options) -> (Verdict, History) {
+    if let Some(why) = scenario.missing(options.binary.as_deref()) {
+        let verdict = Verdict::not_run(scenario, options.seed, why);
+        return (verdict, History::default());
+    }
+    let began = Instant::now();
+    let mut verdict = Verdict::begun(scenario, options.seed);
+    let history = match prepare(scenario, options).await {
+        Err(why) => {
+            verdict.failed = Some(format!("cannot begin: {why:#}"));
+            History::default()
+        }
+        Ok((mut arena, mut fault)) => {
+            rounds(scenario, options, &mut arena, fault.as_mut(), &mut verdict).await;
+            let mut history = std::mem::take(&mut arena.history);
+            if !verdict.held() {
+                history.log = arena.node.log(LOG_KEPT);
+            }
+            // In this order: the process, what its fault has mounted, the directory below that.
+            let _ = arena.node.kill();
+            drop(fault);
+            drop(arena);
+            history
+        }
+    };
+    verdict.seconds = began.elapsed().as_secs_f64();
+    (verdict, history)
+}
+
+async fn rounds(
+    scenario: &Scenario,
+    options: &Options,
+    arena: &mut Arena,
+    fault: &mut dyn Fault,
+    verdict: &mut Verdict,
+) {
+    let progress = Progress::start(scenario, options);
+    for round in 1..=options.rounds {
+        progress.round(round);
+        verdict.rounds = round;
+        arena.round = round;
+        arena.crowd.stir(options.seed ^ u64::from(round));
+        let done = tokio::time::timeout(ROUND, async {
+            fault.round(arena).await?;
+            arena.look().await
+        });
+        let done = done.await.unwrap_or_else(|_| bail!("the round took over {ROUND:?}"));
+        if let Err(why) = done {
+            verdict.failed = Some(format!("round {round}: {why:#}"));
+            // What was noted before may tell more.
+            arena.history.targets = arena.crowd.logs(arena.began);
+            return;
+        }
+        verdict.invariants = judge(&arena.history);
+        if !verdict.held() {
+            return;
+        }
+    }
+}
+
+async fn prepare(scenario: &Scenario, options: &Options) -> Result<(Arena, Box<dyn Fault>)> {
+    let interval = scenario.workload.interval;
+    let config =
+        Config::new().timing(&format!("{interval}ms"), &format!("{}ms", interval * 9 / 10));
+    let binary = match &options.binary {
+        asked if scenario.fail_points => fail_points::binary(asked.as_deref())?,
+        Some(binary) => binary.clone(),
+        None => harness::binary::path()?,
+    };
+    let mut node = Node::prepare_of(&config, binary)?;
+    node.keep_quiet();
+    put_above(node.launcher());
+    if !options.points.is_empty() {
+        fail_points::arm(node.launcher(), &options.points);
+    }
+    let (seed, points) = (options.seed, options.points.clone());
+    let mut site = Site { node: &mut node, config, seed, points };
+    let fault = (scenario.begin)(&mut site)?;
+    let config = site.config;
+    node.configure(&config)?;
+    let began = Instant::now();
+    let ready_after = u64::try_from(node.launch().await?.as_millis()).ok();
+    let crowd = Crowd::start(scenario.workload).await?;
+    let client = node.client();
+    crowd.declare(&client).await.context("cannot declare the targets")?;
+    let clients = Clients::start(&client, scenario.workload.writers, options.seed, began);
+    let history = History {
+        scenario: scenario.name.to_owned(),
+        seed: options.seed,
+        invariants: scenario.invariants.to_owned(),
+        bounds: scenario.bounds(),
+        starts: vec![Start { at: 0, ready_after }],
+        ..History::default()
+    };
+    let arena = Arena {
+        node,
+        crowd,
+        clients: Some(clients),
+        history,
+        began,
+        lags: Lags::start(began),
+        round: 0,
+        random: StdRng::seed_from_u64(options.seed),
+        verbose: options.verbose,
+    };
+    Ok((arena, fault))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_follows_from_the_history_and_survives_json() {
+        let history = History {
+            invariants: "AC".to_owned(),
+            targets: vec![crate::history::TargetLog { id: "gone".into(), ..Default::default() }],
+            ..History::default()
+        };
+        let read: History =
+            serde_json::from_str(&serde_json::to_string(&history).unwrap()).unwrap();
+        let judged = judge(&read);
+        assert_eq!(judged.iter().map(|(letter, _)| *letter).collect::<String>(), "AC");
+        assert!(judged[0].1.is_empty() && judged[1].1.len() == 1);
+    }
+}

@@ -1,0 +1,104 @@
+//! A scenario: a fault, what goes on meanwhile, and what must hold.
+
+use std::path::Path;
+
+use anyhow::Result;
+use futures_util::future::BoxFuture;
+use harness::{Config, Node};
+
+use crate::{
+    arena::Arena,
+    history::Bounds,
+    invariants,
+    mechanism::{Mechanism, fail_points},
+    workload::Workload,
+};
+
+/// One scenario, declared in a file of its own under `scenarios/`.
+#[derive(Clone, Copy)]
+pub struct Scenario {
+    /// The row of the fault matrix.
+    pub row: u32,
+    /// A short name, as the command line takes it.
+    pub name: &'static str,
+    /// What is done, in one sentence.
+    pub fault: &'static str,
+    /// The letters of the invariants that must hold.
+    pub invariants: &'static str,
+    /// What goes on meanwhile.
+    pub workload: Workload,
+    /// What a gap between two checks may exceed the interval by, in milliseconds; where `G` is
+    /// among the invariants.
+    pub gap: u64,
+    /// The most resident memory of the node, in MiB.
+    pub memory: u64,
+    /// Whether the node's wall clock is moved.
+    pub clock_moves: bool,
+    /// Whether it needs the build of the node that has fail points.
+    pub fail_points: bool,
+    /// What it needs of the machine.
+    pub needs: &'static [Mechanism],
+    /// Prepares the place where the node will run, before its first start.
+    pub begin: fn(&mut Site<'_>) -> Result<Box<dyn Fault>>,
+}
+
+/// Where the node will run: the disk (`node.disk()`) may be mounted over, the launcher wrapped,
+/// the configuration extended.
+pub struct Site<'a> {
+    /// The node, not started yet.
+    pub node: &'a mut Node,
+    /// Its configuration; written before the first start.
+    pub config: Config,
+    /// The seed of the run.
+    pub seed: u64,
+    /// The fail points that are armed whatever the scenario adds.
+    pub points: String,
+}
+
+/// A fault in action. What it holds (a mount, a cgroup) is given back when it is dropped, after
+/// the node has ended.
+pub trait Fault: Send {
+    /// One round: hurts, heals, and leaves a node that is ready. Everything is looked at after it.
+    fn round<'a>(&'a mut self, arena: &'a mut Arena) -> BoxFuture<'a, Result<()>>;
+}
+
+impl Scenario {
+    /// What most scenarios say; a scenario names what differs.
+    pub const USUAL: Self = Self {
+        row: 0,
+        name: "",
+        fault: "",
+        invariants: "AEPLCMU",
+        workload: Workload::USUAL,
+        gap: 0,
+        memory: 1_024,
+        clock_moves: false,
+        fail_points: false,
+        needs: &[],
+        begin: |_| anyhow::bail!("the scenario has no fault"),
+    };
+
+    pub(crate) fn bounds(&self) -> Bounds {
+        Bounds {
+            interval: self.workload.interval,
+            gap: self.gap,
+            memory: self.memory << 20,
+            clock_moves: self.clock_moves,
+        }
+    }
+
+    /// Why this machine cannot run it, if so; `binary` is a build of the node that was asked for.
+    #[must_use]
+    pub fn missing(&self, binary: Option<&Path>) -> Option<String> {
+        let mut needs = self.needs.iter();
+        let lacking = needs.find_map(|mechanism| {
+            (mechanism.probe)().err().map(|why| format!("{}: {why}", mechanism.name))
+        });
+        let fail_points = || self.fail_points.then(|| fail_points::binary(binary).err()).flatten();
+        lacking.or_else(|| fail_points().map(|why| format!("fail points: {why}")))
+    }
+
+    pub(crate) fn checks(&self) -> Vec<invariants::Invariant> {
+        invariants::select(self.invariants)
+    }
+}

@@ -1,0 +1,86 @@
+//! The scenarios, in the order of the fault matrix.
+
+mod bit_flip;
+mod clock;
+mod crashes;
+mod disk_full;
+mod dns;
+mod exhausted;
+mod held;
+mod io_error;
+mod memory;
+mod power_cut;
+mod restart;
+mod slow_disk;
+mod starved;
+mod torn_tail;
+mod victim;
+
+use crate::scenario::Scenario;
+
+/// All scenarios.
+pub const ALL: &[Scenario] = &[
+    restart::KILL,
+    restart::KILL_LONG,
+    restart::KILL_POINTS,
+    held::KILL_TIMERS,
+    clock::CLOCK,
+    disk_full::FULL,
+    io_error::ERROR,
+    slow_disk::SLOW,
+    power_cut::POWER,
+    torn_tail::TORN,
+    bit_flip::FLIP,
+    dns::DNS,
+    memory::SHORT,
+    starved::STARVED,
+    crashes::CRASHES,
+    exhausted::DESCRIPTORS,
+    exhausted::THREADS,
+];
+
+/// Those whose row or name is asked for; all where nothing is.
+///
+/// # Errors
+/// Names what no scenario answers to.
+pub fn select(wanted: &[String]) -> Result<Vec<Scenario>, String> {
+    for word in wanted {
+        if !ALL.iter().any(|scenario| answers(scenario, word)) {
+            return Err(format!("no scenario is called {word}; `bellwether-chaos list` shows all"));
+        }
+    }
+    let asked = |scenario: &&Scenario| {
+        wanted.is_empty() || wanted.iter().any(|word| answers(scenario, word))
+    };
+    Ok(ALL.iter().filter(asked).copied().collect())
+}
+
+fn answers(scenario: &Scenario, word: &str) -> bool {
+    scenario.name == word || scenario.row.to_string() == word
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::invariants;
+
+    #[test]
+    fn every_scenario_has_a_name_of_its_own_and_known_invariants() {
+        let names: BTreeSet<_> = ALL.iter().map(|scenario| scenario.name).collect();
+        assert_eq!(names.len(), ALL.len());
+        for scenario in ALL {
+            assert_eq!(scenario.checks().len(), scenario.invariants.len(), "{}", scenario.name);
+            assert_eq!(scenario.invariants.contains('G'), scenario.gap > 0, "{}", scenario.name);
+            assert!(!invariants::select(scenario.invariants).is_empty());
+        }
+    }
+
+    #[test]
+    fn scenarios_are_found_by_row_and_by_name_and_others_are_named() {
+        assert_eq!(select(&["1".to_owned()]).unwrap()[0].row, 1);
+        assert_eq!(select(&["kill".to_owned()]).unwrap()[0].name, "kill");
+        assert!(select(&["xyz".to_owned()]).err().unwrap().contains("xyz"));
+    }
+}

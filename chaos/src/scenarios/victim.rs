@@ -1,0 +1,165 @@
+//! A copy of a node's files, another node on it, and what that one shows: what is done to a copy
+//! may be anything, and the run goes on.
+//!
+//! Invariant: nothing is compared but what stood still since before the copy was made, or whose
+//! bounds are known.
+
+mod known;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, ensure};
+use harness::{Config, Node};
+use tempfile::TempDir;
+
+pub(super) use known::Known;
+
+use crate::{
+    arena::Arena,
+    mechanism::damage::{self, Wound},
+};
+
+/// Flips that were under way have been seen after this; and what was stored before is older than
+/// what the side file of synced positions may lack.
+const STILL: Duration = Duration::from_millis(2_200);
+/// How long a damaged start may take.
+const STARTS: Duration = Duration::from_secs(30);
+/// How long it is watched after everything was read.
+const AFTER: Duration = Duration::from_millis(200);
+/// How many of its last lines are its last words.
+const WORDS: usize = 6;
+
+/// What was copied, and what was known of it. The original runs again.
+pub(super) struct Original {
+    files: TempDir,
+    known: Known,
+    config: Config,
+}
+
+impl Original {
+    /// Lets everything come to rest, kills the node, copies its files, and starts it again.
+    pub(super) async fn take(arena: &mut Arena, config: &Config) -> Result<Self> {
+        arena.crowd.calm().await;
+        arena.run(STILL).await?;
+        arena.settle().await?;
+        let mut known = Known::read(&arena.node().client(), arena.crowd.ids()).await?;
+        let sure = arena.now();
+        arena.run(STILL).await?;
+        arena.fault("kill -9, and a copy of all files");
+        arena.kill()?;
+        known.note_writes(&arena.writes(), sure);
+        let files = TempDir::new()?;
+        let disk = arena.node().disk();
+        tokio::task::block_in_place(|| damage::copy(&disk, files.path()))?;
+        arena.start().await?;
+        Ok(Self { files, known, config: config.clone() })
+    }
+
+    /// The files, as paths below the root of the copy.
+    pub(super) fn files(&self) -> Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        walk(self.files.path(), self.files.path(), &mut found)?;
+        found.sort();
+        Ok(found)
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        self.files.path()
+    }
+
+    /// Starts a node on a damaged copy, and notes how it takes it. `lately` says whether the
+    /// damage may cost what was stored in the last second (SEMANTICS 26).
+    pub(super) async fn hurt(&self, arena: &mut Arena, wound: &Wound, lately: bool) -> Result<()> {
+        arena.fault(wound.to_string());
+        let mut victim = Node::prepare_of(&self.config, PathBuf::new())?;
+        victim.keep_quiet();
+        victim.launcher().clone_from(arena.node().launcher());
+        let disk = victim.disk();
+        tokio::task::block_in_place(|| damage::copy(self.root(), &disk))?;
+        wound.inflict(&disk)?;
+        victim.start_process()?;
+        let (refused, differences) = if ready(&mut victim).await? {
+            self.compare(&mut victim, lately).await?
+        } else {
+            (Some(words(&victim)), Vec::new())
+        };
+        let name = wound.file().and_then(Path::file_name).unwrap_or_default();
+        if let Some(words) = &refused {
+            arena.fault(format!("refused: {words}"));
+        }
+        arena.damage(&wound.to_string(), &name.to_string_lossy(), refused, differences);
+        Ok(())
+    }
+
+    /// What it refuses, and what it shows that is wrong.
+    async fn compare(
+        &self,
+        victim: &mut Node,
+        lately: bool,
+    ) -> Result<(Option<String>, Vec<String>)> {
+        let mut shown = self.known.compare(&victim.client(), lately).await;
+        tokio::time::sleep(AFTER).await;
+        if victim.ended()?.is_some() {
+            return Ok((Some(words(victim)), Vec::new()));
+        }
+        shown.differences.extend(self.other_lines(victim)?);
+        if !shown.differences.is_empty() {
+            return Ok((None, shown.differences));
+        }
+        Ok((shown.refusals.first().cloned(), Vec::new()))
+    }
+
+    /// What was told is told: apart from the damage itself, lines only come behind it.
+    fn other_lines(&self, victim: &Node) -> Result<Option<String>> {
+        let before = fs::read(self.root().join("events.jsonl"))?;
+        let now = fs::read(victim.events_file())?;
+        let (before, now) = (lines(&before), lines(&now));
+        let changed = before.iter().zip(&now).filter(|(before, now)| before != now).count();
+        // A damaged line break makes one line of two.
+        let gone = before.len().saturating_sub(now.len());
+        let wrong = changed > 1 && gone != 1 || gone > 1;
+        Ok(wrong.then(|| {
+            format!("of {} lines of the event file, {changed} differ, {gone} gone", before.len())
+        }))
+    }
+}
+
+fn lines(text: &[u8]) -> Vec<&[u8]> {
+    text.split(|byte| *byte == b'\n').collect()
+}
+
+/// Whether it gets ready; if not, it has ended.
+async fn ready(victim: &mut Node) -> Result<bool> {
+    let (client, started) = (victim.client(), Instant::now());
+    while victim.ended()?.is_none() {
+        if client.is_ready().await {
+            return Ok(true);
+        }
+        let took = started.elapsed();
+        ensure!(took < STARTS, "neither ready nor ended after {took:?}: {}", words(victim));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(false)
+}
+
+fn words(victim: &Node) -> String {
+    let log = victim.log_tail();
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(WORDS)..].join(" | ")
+}
+
+fn walk(root: &Path, directory: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            walk(root, &path, found)?;
+        } else {
+            found.push(path.strip_prefix(root)?.to_owned());
+        }
+    }
+    Ok(())
+}

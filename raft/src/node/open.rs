@@ -1,0 +1,73 @@
+//! The steps before any group runs: whose directory it is, whether there is room, the logs.
+
+use std::{io, path::Path, sync::Arc};
+
+use uuid::Uuid;
+
+use super::{Options, watermarks};
+use crate::{
+    disk::{Disk, RocksDisk},
+    error::OpenError,
+    group::Shared,
+    identity::Identity,
+    room::{Gauge, Room, gauge_of},
+    store::{log::LogStore, watermark::Watermarks},
+};
+
+pub(super) fn identify(options: &Options) -> Result<Identity, OpenError> {
+    let fresh = || Identity::found(&options.cluster_name, options.shards, Uuid::new_v4());
+    let Some(directory) = options.data_dir.as_deref() else { return Ok(fresh()) };
+    if let Some(identity) = Identity::read(directory)? {
+        identity.check(directory, &options.cluster_name, options.shards)?;
+        return Ok(identity);
+    }
+    let identity = fresh();
+    identity.write(directory)?;
+    Ok(identity)
+}
+
+/// Opens the logs of all groups and checks them before any group starts: one that has lost
+/// acknowledged entries must neither vote nor append (SEMANTICS 26).
+pub(super) fn open_logs(
+    total: u32,
+    synced: &Watermarks,
+    shared: &Shared,
+) -> Result<Vec<LogStore>, OpenError> {
+    let open = |group| {
+        let log = LogStore::open(group, Arc::clone(&shared.disk), shared.sync.clone())
+            .map_err(|damaged| OpenError::Corrupt(damaged.to_string()))?;
+        watermarks::check(synced, group, &log)?;
+        Ok(log)
+    };
+    (0..u64::from(total)).map(open).collect()
+}
+
+/// The room of the data directory, and how it is measured. The directory is made for that.
+pub(super) fn find_room(options: &Options) -> Result<Option<(Arc<Room>, Gauge)>, OpenError> {
+    let Some(directory) = options.data_dir.as_deref() else {
+        let Some(gauge) = options.disk_gauge.clone() else { return Ok(None) };
+        let room = Room::find(Path::new("memory"), options.disk_reserve, &gauge)?;
+        return Ok(Some((Arc::new(room), gauge)));
+    };
+    let gauge = options.disk_gauge.clone().unwrap_or_else(|| gauge_of(directory));
+    let room = Room::find(directory, options.disk_reserve, &gauge)?;
+    Ok(Some((Arc::new(room), gauge)))
+}
+
+pub(super) async fn open_disk(options: &Options) -> Result<Arc<dyn Disk>, OpenError> {
+    if let Some(disk) = &options.disk {
+        return Ok(Arc::clone(disk));
+    }
+    let path = options.data_dir.clone().unwrap_or_default().join("raft");
+    let opened = path.clone();
+    let disk = tokio::task::spawn_blocking(move || RocksDisk::open(&opened))
+        .await
+        .unwrap_or_else(|panic| Err(io::Error::other(panic)))
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::InvalidData => {
+                OpenError::Corrupt(format!("{}: {source}", path.display()))
+            }
+            _ => OpenError::Io { path, source },
+        })?;
+    Ok(Arc::new(disk))
+}
