@@ -193,9 +193,10 @@ async fn start(
     let failed = |detail: String| OpenError::Consensus { group, detail };
     let node = shared.node.0;
     let config = Arc::new(config(group).validate().map_err(|e| failed(e.to_string()))?);
-    let raft = Raft::new(node, config, Alone, log, Machine::new(replica))
-        .await
-        .map_err(|e| failed(e.to_string()))?;
+    let (machine, starting) = Machine::starting(replica);
+    let raft = Raft::new(node, config, Alone, log, machine).await;
+    starting.over();
+    let raft = raft.map_err(|e| failed(e.to_string()))?;
     if !raft.is_initialized().await.map_err(|e| failed(e.to_string()))? {
         let members = std::collections::BTreeMap::from([(node, BasicNode::default())]);
         raft.initialize(members).await.map_err(|e| failed(e.to_string()))?;

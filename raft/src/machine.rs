@@ -3,7 +3,13 @@
 //! Invariant: rows, events, indexes and the applied id of an entry are one batch. Readers never
 //! see memory that the store does not have: both change under one lock.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use futures_util::{Stream, StreamExt};
 use model::{Revision, Term};
@@ -143,22 +149,37 @@ pub(crate) fn read_applied(view: &dyn crate::disk::View, keys: Keys) -> io::Resu
     }
 }
 
-/// Before a group runs, openraft asks for its current snapshot so often (alpha.37,
-/// `StorageHelper::get_initial_state`). It looks at the description alone.
-const ASKED_AT_START: u8 = 2;
-
 /// openraft's handle on a replica.
 #[derive(Clone)]
 pub(crate) struct Machine {
     replica: Arc<Replica>,
-    /// Questions of the start that are still to come. They are answered without content: packing
-    /// every group twice would take most of a restart.
-    starting: u8,
+    starting: Starting,
+}
+
+/// Whether a group is only being started. Until then openraft asks for the current snapshot
+/// (alpha.37: twice, `StorageHelper::get_initial_state`) to read its description alone: packing
+/// every group's content for that would take most of a restart.
+#[derive(Clone, Default)]
+pub(crate) struct Starting(Arc<AtomicBool>);
+
+impl Starting {
+    /// From now on snapshots are whole.
+    pub(crate) fn over(&self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
 }
 
 impl Machine {
+    /// One that hands out whole snapshots.
+    #[cfg(test)]
     pub(crate) fn new(replica: Arc<Replica>) -> Self {
-        Self { replica, starting: ASKED_AT_START }
+        Self { replica, starting: Starting::default() }
+    }
+
+    /// One that hands out descriptions of snapshots until its start is over.
+    pub(crate) fn starting(replica: Arc<Replica>) -> (Self, Starting) {
+        let starting = Starting(Arc::new(AtomicBool::new(true)));
+        (Self { replica, starting: starting.clone() }, starting)
     }
 
     /// Runs what blocks on a thread that may block. Once applying has failed, the replica can
@@ -227,12 +248,10 @@ impl RaftStateMachine<TypeConfig> for Machine {
     async fn get_current_snapshot(&mut self) -> io::Result<Option<snapshot::Snapshot>> {
         // Nothing is kept between uses: the store itself is the latest snapshot.
         let applied = read_applied(self.replica.disk.as_ref(), self.replica.keys)?;
-        let starts = self.starting > 0;
-        self.starting = self.starting.saturating_sub(1);
         if applied.last.is_none() {
             return Ok(None);
         }
-        if starts {
+        if self.starting.0.load(Ordering::SeqCst) {
             return Ok(Some(snapshot::described(&applied)));
         }
         self.build_snapshot().await.map(Some)

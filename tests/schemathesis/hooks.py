@@ -3,6 +3,7 @@ whose grammar no regular expression tells. Their formats are named in /openapi.j
 
 import os
 import urllib.request
+from datetime import datetime
 
 import schemathesis
 from hypothesis import strategies as st
@@ -48,6 +49,14 @@ schemathesis.openapi.format(
         st.just("*"),
         st.integers(0, 2**63).map('"g{0}.r{0}"'.format),
         st.integers(0, 2**63).map('W/"g1.r{0}"'.format),
+    ),
+)
+schemathesis.openapi.format("asterisk", st.just("*"))
+# Times before 1970 are refused, which the format alone does not tell.
+schemathesis.openapi.format(
+    "date-time",
+    st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(9999, 12, 30)).map(
+        lambda time: f"{time.isoformat(timespec='milliseconds')}Z"
     ),
 )
 schemathesis.openapi.format(

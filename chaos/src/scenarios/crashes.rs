@@ -16,7 +16,8 @@ pub(super) const CRASHES: Scenario = Scenario {
     name: "crashes",
     fault: "probes and actors panic, probes hang, mailboxes are flooded",
     invariants: "AEPLGCMU",
-    gap: 5_000,
+    // An actor that crashes again and again pauses for 1 s, 2 s and 4 s.
+    gap: 9_000,
     fail_points: true,
     begin,
     ..Scenario::USUAL

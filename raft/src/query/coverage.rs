@@ -1,12 +1,15 @@
 //! How much of the schedule was kept (SEMANTICS 7).
 //!
-//! `to` is the moment up to which every slot has ended, the same lag behind now in all shards;
-//! expected slots are computed from the schedules, the rest is counted from the ledger.
+//! `to` is the moment up to which every slot has ended, the same lag behind each shard's last
+//! command; expected slots are computed from the schedules, the rest is counted from the ledger.
+//!
+//! Invariant: the shown `to` counts from the wall clock of the oldest of those commands, never
+//! from now, up to which nobody has accounted for anything yet.
 
 use std::{io, ops::ControlFlow, sync::Arc};
 
 use model::{
-    Millis, Resource, ResourceId, Revision, ShardTime,
+    Millis, Resource, ResourceId, Revision, ShardTime, WallTime,
     coverage::{Coverage, EpochSpan},
     slots::{ClosedEpoch, Run},
 };
@@ -26,6 +29,8 @@ use crate::{
 struct Slice<'a> {
     group: &'a Group,
     now: ShardTime,
+    /// The wall clock when it was `now`.
+    wall: WallTime,
     rows: Vec<Arc<Resource>>,
 }
 
@@ -45,7 +50,7 @@ impl Shards {
         let slices: Vec<Slice<'_>> = groups
             .iter()
             .filter(|group| wanted.is_none_or(|shard| shard == group.shard))
-            .map(|group| slice(group, id))
+            .map(|group| slice(group, id, self.now()))
             .collect();
         let revision = groups.iter().map(|g| g.replica.revision()).max().unwrap_or(Revision(0));
         let found = id.is_none() || slices.iter().any(|slice| !slice.rows.is_empty());
@@ -62,19 +67,21 @@ impl Shards {
                 coverage += slice.of(row, from, to)?;
             }
         }
-        let now = self.now();
+        let told = slices.iter().filter(|slice| !slice.rows.is_empty()).map(|slice| slice.wall);
+        let now = told.min().unwrap_or_else(|| self.now());
         Ok(CoverageReport { from: now.minus(since), to: now.minus(lag), coverage })
     }
 }
 
 /// The rows of a shard and its time, taken together.
-fn slice<'a>(group: &'a Group, id: Option<&ResourceId>) -> Slice<'a> {
+fn slice<'a>(group: &'a Group, id: Option<&ResourceId>, now: WallTime) -> Slice<'a> {
     let state = group.replica.state.read();
     let rows = match id {
         Some(id) => state.resources.get(id).cloned().into_iter().collect(),
         None => state.resources.values().cloned().collect(),
     };
-    Slice { group, now: state.head.time, rows }
+    let wall = state.head.stamp.map_or(now, |stamp| stamp.wall.min(now));
+    Slice { group, now: state.head.time, wall, rows }
 }
 
 impl Slice<'_> {

@@ -216,9 +216,12 @@ mod tests {
 
     #[test]
     fn only_a_later_event_changes_a_row() {
-        let before = json!({"health_status": "HEALTHY", "sequence": 2, "name": "a"});
-        let later = json!({"health_status": "CRITICAL", "sequence": 3, "name": "a"});
-        let other = json!({"health_status": "HEALTHY", "sequence": 3, "name": "b"});
+        let row = |health: &str, sequence: u64, name: &str| {
+            let reason = if health == "CRITICAL" { "refused" } else { "" };
+            json!({"health_status": health, "reason": reason, "sequence": sequence, "name": name})
+        };
+        let (before, later) = (row("HEALTHY", 2, "a"), row("CRITICAL", 3, "a"));
+        let other = row("HEALTHY", 3, "b");
         assert!(follows(&before, &before) && follows(&before, &later));
         assert!(!follows(&later, &before) && !follows(&before, &other));
     }

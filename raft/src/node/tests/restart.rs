@@ -85,8 +85,7 @@ async fn everything_is_served_after_a_snapshot_a_purge_and_a_restart() {
     shards.close().await;
 }
 
-/// How often openraft asks while a group starts is its own affair: an upgrade that changes it
-/// would hand out descriptions without content, and shows here.
+/// A start is answered with descriptions alone; a group that runs must never be.
 #[tokio::test]
 async fn a_group_that_runs_hands_out_whole_snapshots_after_a_fresh_start_and_a_restart() {
     let directory = tempfile::tempdir().unwrap();

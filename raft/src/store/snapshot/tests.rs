@@ -153,7 +153,11 @@ async fn a_snapshot_of_another_group_is_refused() {
 #[tokio::test]
 async fn a_description_without_content_cannot_be_installed() {
     let mut source = lived(1).await;
-    let described = source.machine.get_current_snapshot().await.unwrap().unwrap();
+    let (mut machine, starting) = Machine::starting(Arc::clone(&source.replica));
+    let described = machine.get_current_snapshot().await.unwrap().unwrap();
+    starting.over();
+    let whole = machine.get_current_snapshot().await.unwrap().unwrap();
+    assert!(described.snapshot.is_empty() && !whole.snapshot.is_empty());
     assert_eq!(described.meta, source.snapshot().await.meta);
     let mut node = Node::fresh(1);
     node.apply(1, vec![Command::TermStarted.into()]).await;
