@@ -56,13 +56,9 @@ impl Unary {
         count: usize,
         acknowledged: &Acknowledged,
     ) -> Result<Vec<Self>> {
-        let connections = shared(count, || server.client())?;
-        let client = |(n, client)| Self {
-            client,
-            turn: Turn::new(n, count),
-            acknowledged: acknowledged.clone(),
-        };
-        Ok(connections.into_iter().enumerate().map(client).collect())
+        let connections = shared(count, || server.client())?.into_iter();
+        let client = |(client, turn)| Self { client, turn, acknowledged: acknowledged.clone() };
+        Ok(connections.zip(Turn::all(count)).map(client).collect())
     }
 }
 
@@ -84,8 +80,8 @@ impl Streamed {
         acknowledged: &Acknowledged,
     ) -> Result<Vec<Self>> {
         let mut clients = Vec::with_capacity(count);
-        for (n, client) in shared(count, || server.client())?.into_iter().enumerate() {
-            clients.push(Self::open(client, Turn::new(n, count), acknowledged.clone()).await?);
+        for (client, turn) in shared(count, || server.client())?.into_iter().zip(Turn::all(count)) {
+            clients.push(Self::open(client, turn, acknowledged.clone()).await?);
         }
         Ok(clients)
     }
@@ -120,13 +116,9 @@ impl Put {
         count: usize,
         acknowledged: &Acknowledged,
     ) -> Result<Vec<Self>> {
-        let connections = shared(count, || server.client())?;
-        let client = |(n, client)| Self {
-            client,
-            turn: Turn::new(n, count),
-            acknowledged: acknowledged.clone(),
-        };
-        Ok(connections.into_iter().enumerate().map(client).collect())
+        let connections = shared(count, || server.client())?.into_iter();
+        let client = |(client, turn)| Self { client, turn, acknowledged: acknowledged.clone() };
+        Ok(connections.zip(Turn::all(count)).map(client).collect())
     }
 }
 

@@ -112,6 +112,11 @@ impl Turn {
         Self { client, clients, began: wall_millis() - 3_600_000, done: 0 }
     }
 
+    /// One for each of `clients`.
+    pub(super) fn all(clients: usize) -> impl Iterator<Item = Self> {
+        (0..clients).map(move |client| Self::new(client, clients))
+    }
+
     /// The next resource and time.
     pub(super) fn next(&mut self) -> (usize, i64) {
         let own = (RESOURCES / self.clients).min(64);
