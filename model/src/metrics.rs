@@ -1,6 +1,6 @@
 //! What was measured of a resource. A value that was not measured is absent, never 0.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -24,8 +24,8 @@ pub struct Metrics {
     pub pod_count: Option<u64>,
     /// Replicas that are ready.
     pub ready_replicas: Option<u64>,
-    /// Everything else, by name.
-    pub extra: BTreeMap<String, f64>,
+    /// Everything else, by name. Rows, events and log entries share what was measured once.
+    pub extra: Arc<BTreeMap<String, f64>>,
 }
 
 impl Metrics {
@@ -48,8 +48,13 @@ impl Metrics {
     /// Adds a value to `extra`, for probes that measure something of their own.
     #[must_use]
     pub fn with(mut self, name: &str, value: f64) -> Self {
-        self.extra.insert(name.to_owned(), value);
+        self.set(name, value);
         self
+    }
+
+    /// Sets a value in `extra`.
+    pub fn set(&mut self, name: &str, value: f64) {
+        Arc::make_mut(&mut self.extra).insert(name.to_owned(), value);
     }
 
     /// Drops what is not a finite number and what is beyond the limits.
@@ -63,12 +68,15 @@ impl Metrics {
         ] {
             *value = value.filter(|v| v.is_finite());
         }
-        let mut room = MAX_EXTRA;
-        self.extra.retain(|name, value| {
-            let keep = value.is_finite() && name.len() <= MAX_NAME && room > 0;
-            room -= usize::from(keep);
-            keep
-        });
+        let fits = |name: &str, value: f64| value.is_finite() && name.len() <= MAX_NAME;
+        if self.extra.len() > MAX_EXTRA || !self.extra.iter().all(|(name, v)| fits(name, *v)) {
+            let mut room = MAX_EXTRA;
+            Arc::make_mut(&mut self.extra).retain(|name, value| {
+                let keep = fits(name, *value) && room > 0;
+                room -= usize::from(keep);
+                keep
+            });
+        }
         self
     }
 

@@ -61,15 +61,26 @@ impl Outcome {
     #[must_use]
     pub fn sanitized(self) -> Self {
         match self {
-            Self::Passed { message } => Self::Passed { message: clean(&message) },
-            Self::Failed { severity, reason } => Self::Failed { severity, reason: clean(&reason) },
+            Self::Passed { message } => Self::Passed { message: cleaned(message) },
+            Self::Failed { severity, reason } => Self::Failed { severity, reason: cleaned(reason) },
         }
     }
+}
+
+fn cleaned(text: String) -> String {
+    if is_clean(&text) { text } else { clean(&text) }
+}
+
+fn is_clean(text: &str) -> bool {
+    text.len() <= MAX_REASON && !text.chars().any(char::is_control)
 }
 
 /// Cuts a text at a character boundary and replaces control characters.
 #[must_use]
 pub fn clean(text: &str) -> String {
+    if is_clean(text) {
+        return text.to_owned();
+    }
     let mut kept = String::with_capacity(text.len().min(MAX_REASON));
     for c in text.chars() {
         let c = if c.is_control() { ' ' } else { c };

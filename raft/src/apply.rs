@@ -45,7 +45,7 @@ pub(crate) fn apply(
     keys: Keys,
     batch: &mut Batch,
     at: (Term, Revision),
-    proposal: Proposal,
+    proposal: &Proposal,
 ) -> std::io::Result<Vec<Reply>> {
     let mut context = Context::new(state, view, keys, batch, at);
     if trim::is_due(context.state) {
@@ -54,7 +54,7 @@ pub(crate) fn apply(
     term::advance(&mut context, &proposal.stamp);
     tick::fire_due(&mut context);
     let mut replies = Vec::with_capacity(proposal.envelopes.len());
-    for envelope in proposal.envelopes {
+    for envelope in proposal.envelopes.iter() {
         replies.push(once(&mut context, envelope));
     }
     context.finish();
@@ -62,44 +62,46 @@ pub(crate) fn apply(
 }
 
 /// Answers a repeated request from its kept outcome (SEMANTICS 17).
-fn once(context: &mut Context<'_>, envelope: Envelope) -> Reply {
-    let Some(request) = envelope.request else {
-        return dispatch(context, envelope.command);
+fn once(context: &mut Context<'_>, envelope: &Envelope) -> Reply {
+    let Some(request) = &envelope.request else {
+        return dispatch(context, &envelope.command);
     };
-    if let Some(reply) = context.state.requests.get(&request) {
+    if let Some(reply) = context.state.requests.get(request) {
         return reply.clone();
     }
-    let reply = dispatch(context, envelope.command);
+    let reply = dispatch(context, &envelope.command);
     let stored = StoredRequest { at: context.now(), reply: reply.clone() };
-    context.keep_request(request, stored);
+    context.keep_request(request.clone(), stored);
     reply
 }
 
-fn dispatch(context: &mut Context<'_>, command: Command) -> Reply {
+fn dispatch(context: &mut Context<'_>, command: &Command) -> Reply {
     let founded = context.state.head.cluster.is_some();
     if !founded && !matches!(command, Command::Found(_) | Command::TermStarted | Command::Tick) {
         return Reply::Refused(Refusal::WrongGroup);
     }
-    if context.is_meta() != is_for_meta(&command) && !is_for_all(&command) {
+    if context.is_meta() != is_for_meta(command) && !is_for_all(command) {
         return Reply::Refused(Refusal::WrongGroup);
     }
     match command {
         Command::Found(founding) => found::apply(context, founding),
         Command::TermStarted | Command::Tick => Reply::Done,
-        Command::Register(registration) => register::apply(context, *registration),
-        Command::Remove(removal) => remove::apply(context, &removal),
+        Command::Register(registration) => register::apply(context, registration),
+        Command::Remove(removal) => remove::apply(context, removal),
         Command::Observe(reports) => observe::apply(context, reports),
-        Command::Push(push) => push::apply(context, *push),
+        Command::Push(push) => push::apply(context, push),
         Command::SinkCursor(advance) => sink_cursor::apply(context, advance),
-        Command::SetMaintenance { name, window } => maintenance::set(context, name, window),
+        Command::SetMaintenance { name, window } => {
+            maintenance::set(context, name, window.as_ref())
+        }
         Command::AdoptMaintenance { name, version, window } => {
-            maintenance::adopt(context, name, version, window)
+            maintenance::adopt(context, name, *version, window.as_ref())
         }
-        Command::SetConfig(document) => set_config::apply(context, *document),
+        Command::SetConfig(document) => set_config::apply(context, document),
         Command::StageConfig { version, part, specs } => {
-            adopt_config::stage(context, version, part, specs)
+            adopt_config::stage(context, *version, *part, specs)
         }
-        Command::AdoptConfig { version, parts } => adopt_config::adopt(context, version, parts),
+        Command::AdoptConfig { version, parts } => adopt_config::adopt(context, *version, *parts),
     }
 }
 

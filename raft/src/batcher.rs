@@ -133,7 +133,7 @@ impl Batcher {
         }
         let base = self.clock.boot_millis();
         let stamp = self.stamp(true, self.since_previous_command(base), base);
-        let proposal = Proposal { stamp, envelopes: vec![Command::TermStarted.into()] };
+        let proposal = Proposal { stamp, envelopes: [Command::TermStarted.into()].into() };
         match write(self.raft.clone(), self.shard, term, proposal).await {
             Ok(_) => {
                 let began = self.replica.state.read().head.term_began;
@@ -188,7 +188,7 @@ impl Batcher {
         };
         let now = self.clock.boot_millis();
         let stamp = self.stamp(false, now.saturating_sub(leadership.base), now);
-        let proposal = Proposal { stamp, envelopes };
+        let proposal = Proposal { stamp, envelopes: envelopes.into() };
         let attempt = write(self.raft.clone(), self.shard, leadership.term.0, proposal);
         Some(async move { (callers, attempt.await) }.boxed())
     }

@@ -5,6 +5,8 @@
 
 mod reply;
 
+use std::sync::Arc;
+
 use model::{
     Incarnation, Metrics, Miss, NodeId, Outcome, Owner, ResourceId, ResourceSpec, WallTime,
     event::ClusterIdentity, maintenance::Maintenance,
@@ -18,8 +20,9 @@ pub use reply::{DeclareOutcome, Refusal, Reply, ReportReply};
 pub(crate) struct Proposal {
     /// The leader's clocks.
     pub stamp: Stamp,
-    /// What is asked; many callers share one entry.
-    pub envelopes: Vec<Envelope>,
+    /// What is asked; many callers share one entry. The log, its tail and the state machine hold
+    /// the same commands, so none of them copies.
+    pub envelopes: Arc<[Envelope]>,
 }
 
 impl std::fmt::Display for Proposal {

@@ -17,7 +17,7 @@ use openraft::{
     EntryPayload, RaftSnapshotBuilder,
     storage::{ApplyResponder, EntryResponder, RaftStateMachine},
 };
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use crate::{
@@ -43,6 +43,8 @@ pub(crate) struct Replica {
     pub(crate) keys: Keys,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) state: RwLock<State>,
+    /// As stored; locked after `state`.
+    stored: Mutex<Applied>,
     applied: watch::Sender<Revision>,
     fatal: Fatal,
 }
@@ -53,8 +55,9 @@ impl Replica {
         let keys = Keys::new(group);
         state::verify(disk.as_ref(), keys)?;
         let state = load(disk.as_ref(), keys)?;
+        let stored = Mutex::new(read_applied(disk.as_ref(), keys)?);
         let (applied, _) = watch::channel(Revision(state.applied));
-        Ok(Arc::new(Self { keys, disk, state: RwLock::new(state), applied, fatal }))
+        Ok(Arc::new(Self { keys, disk, state: RwLock::new(state), stored, applied, fatal }))
     }
 
     /// The last applied log index, and a wake-up for each that follows.
@@ -67,15 +70,15 @@ impl Replica {
     }
 
     fn apply_chunk(&self, entries: Vec<Entry>) -> io::Result<Vec<Replies>> {
-        let mut applied = read_applied(self.disk.as_ref(), self.keys)?;
         let mut state = self.state.write();
+        let mut applied = self.stored.lock();
         let (mut batch, mut replies) = (Batch::default(), Vec::with_capacity(entries.len()));
         for entry in entries {
             if apply::reads_the_store(&state) {
                 self.commit(&mut batch, &applied)?;
             }
             applied.last = Some(entry.log_id.into());
-            replies.push(self.apply_one(&mut state, &mut batch, &mut applied, entry)?);
+            replies.push(self.apply_one(&mut state, &mut batch, &mut applied, &entry)?);
         }
         self.commit(&mut batch, &applied)?;
         state.applied = applied.last.map_or(0, |id| id.index);
@@ -96,13 +99,13 @@ impl Replica {
         state: &mut State,
         batch: &mut Batch,
         applied: &mut Applied,
-        entry: Entry,
+        entry: &Entry,
     ) -> io::Result<Replies> {
         let StoredLogId { term, index } = entry.log_id.into();
-        match entry.payload {
+        match &entry.payload {
             EntryPayload::Blank => Ok(Replies::default()),
             EntryPayload::Membership(membership) => {
-                applied.members = (&membership).into();
+                applied.members = membership.into();
                 applied.members_at = Some(StoredLogId { term, index });
                 Ok(Replies::default())
             }
@@ -129,6 +132,7 @@ impl Replica {
         // A snapshot stands in for purged entries, so it must be as durable as they were.
         self.disk.sync()?;
         *state = load(self.disk.as_ref(), self.keys)?;
+        *self.stored.lock() = applied;
         self.applied.send_replace(Revision(state.applied));
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! the rows and are rebuilt when a group is loaded.
 
 mod index;
+mod latest;
 mod load;
 mod timers;
 
@@ -25,6 +26,7 @@ use crate::{
     store::record::Record,
 };
 pub(crate) use index::Index;
+pub(crate) use latest::{Latest, place_of};
 pub(crate) use load::{StoredSpec, load, verify};
 pub(crate) use timers::{TimerKey, Timers};
 
@@ -161,6 +163,7 @@ pub(crate) struct State {
     pub(crate) applied: u64,
     pub(crate) resources: BTreeMap<ResourceId, Arc<Resource>>,
     pub(crate) index: Index,
+    pub(crate) latest: Latest,
     pub(crate) timers: Timers,
     pub(crate) maintenance: BTreeMap<String, ShardMaintenance>,
     pub(crate) sinks: BTreeMap<String, SinkCursor>,

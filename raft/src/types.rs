@@ -133,6 +133,13 @@ pub(crate) enum Payload {
 
 impl Record for LogEntry {
     const VERSION: u8 = 1;
+
+    fn size_hint(&self) -> usize {
+        match &self.payload {
+            Payload::Proposal(proposal) => 64 + proposal.envelopes.len() * 320,
+            Payload::Blank | Payload::Members(_) => 64,
+        }
+    }
 }
 
 impl From<&Entry> for LogEntry {

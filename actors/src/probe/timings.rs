@@ -35,7 +35,7 @@ impl Timings {
 
 /// Adds one measured value.
 pub(crate) fn put(metrics: &mut Metrics, name: &str, value: f64) {
-    metrics.extra.insert(name.to_owned(), value);
+    metrics.set(name, value);
 }
 
 /// Milliseconds to the microsecond.

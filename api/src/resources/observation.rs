@@ -141,7 +141,7 @@ fn measured(mut fields: Fields<'_>, raw: &Value, pointer: &str, problems: &Probl
         network_io_bytes_per_sec: fields.optional("network_io_bytes_per_sec", number),
         pod_count: fields.optional("pod_count", &count),
         ready_replicas: fields.optional("ready_replicas", &count),
-        extra: BTreeMap::new(),
+        extra: Default::default(),
     };
     let beside = raw.as_object().into_iter().flatten();
     let beside = beside
@@ -150,9 +150,7 @@ fn measured(mut fields: Fields<'_>, raw: &Value, pointer: &str, problems: &Probl
     let within = fields.entries("extra", MAX_EXTRA);
     for (place, name, value) in beside.chain(within).filter(|(_, _, value)| !value.is_null()) {
         match extra(name, value) {
-            Ok(value) => {
-                metrics.extra.insert(name.to_owned(), value);
-            }
+            Ok(value) => metrics.set(name, value),
             Err(detail) => problems.report(place, detail),
         }
     }

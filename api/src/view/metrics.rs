@@ -1,6 +1,6 @@
 //! Measurements as the contract shows them: null where nothing was measured, never 0.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use model::Metrics;
 use serde::Serialize;
@@ -29,7 +29,8 @@ pub(crate) struct MetricsView {
     #[schema(required)]
     ready_replicas: Option<u64>,
     /// Everything else, by name.
-    extra: BTreeMap<String, f64>,
+    #[schema(value_type = BTreeMap<String, f64>)]
+    extra: Arc<BTreeMap<String, f64>>,
 }
 
 impl MetricsView {
@@ -41,7 +42,7 @@ impl MetricsView {
             network_io_bytes_per_sec: metrics.network_io_bytes_per_sec,
             pod_count: metrics.pod_count,
             ready_replicas: metrics.ready_replicas,
-            extra: metrics.extra.clone(),
+            extra: Arc::clone(&metrics.extra),
         }
     }
 }

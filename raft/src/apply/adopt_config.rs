@@ -18,13 +18,13 @@ pub(super) fn stage(
     context: &mut Context<'_>,
     version: u64,
     part: u32,
-    specs: Vec<ResourceSpec>,
+    specs: &Vec<ResourceSpec>,
 ) -> Reply {
     if version <= context.state.head.config_version {
         return Reply::Version(context.state.head.config_version);
     }
-    context.put(context.keys.staged(version, part), &specs);
-    context.state.staged.insert((version, part), specs);
+    context.put(context.keys.staged(version, part), specs);
+    context.state.staged.insert((version, part), specs.clone());
     Reply::Version(version)
 }
 

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use model::{HealthStatus, Resource, cursor::Position};
+use model::{HealthStatus, Resource};
 
 use super::Context;
 use crate::{
     query::{ChangeKind, ChangeRecord, FilterFields},
+    state::place_of,
     store::keys::Kind,
 };
 
@@ -18,9 +19,7 @@ pub(super) fn record(
     previous: Option<HealthStatus>,
 ) {
     // Who is told this is not told the row once more as `updated`.
-    let (revision, place) = row.state.changed;
-    let told = Position { index: revision.0, place };
-    context.delete(context.keys.position(Kind::Updated, told));
+    context.state.latest.remove(place_of(row));
     let position = context.next_position();
     let record = ChangeRecord {
         at: context.now(),

@@ -6,7 +6,7 @@ use model::{Resource, ResourceId, Revision, ShardId, ShardTime, Term, WallTime, 
 
 use crate::{
     disk::{Batch, Space, View},
-    state::{State, StoredRequest, StoredSpec},
+    state::{State, StoredRequest, StoredSpec, place_of},
     store::{
         keys::{Keys, Kind},
         record::{Record, encode},
@@ -90,14 +90,10 @@ impl<'a> Context<'a> {
     /// Replaces the row of a resource. Watchers are told the latest row (SEMANTICS 13).
     pub(crate) fn update(&mut self, mut resource: Resource) -> Arc<Resource> {
         let id = resource.id().clone();
-        let former = resource.state.changed;
+        let former = place_of(&resource);
         let position = self.next_position();
         resource.state.changed = (self.revision, position.place);
-        if former.0 != Revision(0) {
-            let place = Position { index: former.0.0, place: former.1 };
-            self.delete(self.keys.position(Kind::Updated, place));
-        }
-        self.put(self.keys.position(Kind::Updated, position), &id);
+        self.state.latest.moved(former, position, id.clone());
         let deadline = self.state.stale_at(&resource);
         self.state.timers.set_silence(&id, deadline);
         let row = Arc::new(resource);
@@ -112,9 +108,7 @@ impl<'a> Context<'a> {
         self.state.index.remove(&resource);
         self.state.timers.set_silence(id, None);
         self.dirty.remove(id);
-        let (revision, place) = resource.state.changed;
-        let place = Position { index: revision.0, place };
-        self.delete(self.keys.position(Kind::Updated, place));
+        self.state.latest.remove(place_of(&resource));
         self.delete(self.keys.resource(Kind::Spec, id));
         self.delete(self.keys.resource(Kind::State, id));
         for kind in [Kind::Run, Kind::Epoch] {
@@ -140,8 +134,8 @@ impl<'a> Context<'a> {
                 self.put(self.keys.resource(Kind::State, &id), &resource.state);
             }
         }
-        let head = self.state.head.clone();
-        self.put(self.keys.single(Kind::Head), &head);
+        let head = encode(&self.keys.single(Kind::Head), &self.state.head);
+        self.batch.put(Space::State, self.keys.single(Kind::Head), head);
     }
 }
 

@@ -17,16 +17,16 @@ pub(super) fn decide(
     mut resource: Resource,
     input: Input,
 ) -> Arc<Resource> {
-    let prior = resource.state.health.clone();
     let spec = Arc::clone(&resource.spec);
     let change = resource.state.health.observe(&spec.policy, context.now(), &input);
     let Some(change) = change else {
         return context.update(resource);
     };
+    let prior = context.resource(&spec.id).map(|row| row.state.health.clone());
     let former = FilterFields { health_status: change.from, ..FilterFields::of(&resource) };
     let decided_from = DecidedFrom {
         input,
-        prior,
+        prior: prior.unwrap_or_default(),
         generation: resource.identity.generation,
         config_version: context.state.head.config_version,
     };

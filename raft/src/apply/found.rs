@@ -3,11 +3,11 @@
 use super::Context;
 use crate::command::{Founding, Refusal, Reply};
 
-pub(super) fn apply(context: &mut Context<'_>, founding: Founding) -> Reply {
+pub(super) fn apply(context: &mut Context<'_>, founding: &Founding) -> Reply {
     let head = &mut context.state.head;
     match &head.cluster {
         None => {
-            head.cluster = Some(founding.cluster);
+            head.cluster = Some(founding.cluster.clone());
             head.shards = founding.shards;
             Reply::Done
         }

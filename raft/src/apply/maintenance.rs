@@ -22,45 +22,47 @@ use crate::{
 const MOST: usize = 10_000;
 
 /// `meta`: stores a window, or its deletion, under a new version.
-pub(super) fn set(context: &mut Context<'_>, name: String, window: Option<Maintenance>) -> Reply {
-    let present = context.state.meta_maintenance.get(&name);
+pub(super) fn set(context: &mut Context<'_>, name: &str, window: Option<&Maintenance>) -> Reply {
+    let present = context.state.meta_maintenance.get(name);
     match present {
-        Some(present) if present.window == window => return Reply::Version(present.version),
+        Some(present) if present.window.as_ref() == window => {
+            return Reply::Version(present.version);
+        }
         None if window.is_none() => return Reply::Refused(Refusal::NotFound),
         None if context.state.meta_maintenance.len() >= MOST => {
             return Reply::Refused(Refusal::Full(format!("at most {MOST} windows are kept")));
         }
         Some(_) | None => {}
     }
-    let stored = MetaMaintenance { version: context.revision.0, window };
-    context.put(context.keys.text(Kind::Maintenance, &name), &stored);
-    context.state.meta_maintenance.insert(name, stored);
+    let stored = MetaMaintenance { version: context.revision.0, window: window.cloned() };
+    context.put(context.keys.text(Kind::Maintenance, name), &stored);
+    context.state.meta_maintenance.insert(name.to_owned(), stored);
     Reply::Version(context.revision.0)
 }
 
 /// A shard: takes a window over, unless it has a newer version of it.
 pub(super) fn adopt(
     context: &mut Context<'_>,
-    name: String,
+    name: &str,
     version: u64,
-    window: Option<Maintenance>,
+    window: Option<&Maintenance>,
 ) -> Reply {
-    if context.state.maintenance.get(&name).is_some_and(|present| present.version >= version) {
+    if context.state.maintenance.get(name).is_some_and(|present| present.version >= version) {
         return Reply::Version(version);
     }
     let (now, wall) = (context.now(), context.wall());
     let window = window.map(|window| {
-        let span = Span::accepted(&window, now, wall);
-        (window, span)
+        let span = Span::accepted(window, now, wall);
+        (window.clone(), span)
     });
     if let Some((_, span)) = &window {
         for at in [span.starts, span.ends].into_iter().filter(|at| *at > now) {
-            context.state.timers.add_window(&name, at);
+            context.state.timers.add_window(name, at);
         }
     }
     let stored = ShardMaintenance { version, window };
-    context.put(context.keys.text(Kind::Maintenance, &name), &stored);
-    context.state.maintenance.insert(name, stored);
+    context.put(context.keys.text(Kind::Maintenance, name), &stored);
+    context.state.maintenance.insert(name.to_owned(), stored);
     refresh_all(context);
     Reply::Version(version)
 }

@@ -15,11 +15,11 @@ use crate::{
     command::{Reply, Report, ReportBody, ReportReply},
 };
 
-pub(super) fn apply(context: &mut Context<'_>, reports: Vec<Report>) -> Reply {
-    Reply::Observed(reports.into_iter().map(|report| take_in(context, report)).collect())
+pub(super) fn apply(context: &mut Context<'_>, reports: &[Report]) -> Reply {
+    Reply::Observed(reports.iter().map(|report| take_in(context, report)).collect())
 }
 
-fn take_in(context: &mut Context<'_>, report: Report) -> ReportReply {
+fn take_in(context: &mut Context<'_>, report: &Report) -> ReportReply {
     if report.term < context.term.0 {
         return ReportReply::Stale(format!("term {} is over", report.term));
     }
@@ -32,14 +32,15 @@ fn take_in(context: &mut Context<'_>, report: Report) -> ReportReply {
     let current = resource.identity.generation.0 == report.generation;
     let resource = (*resource).clone();
     let slot = (report.epoch, report.slot);
-    let outcome = match report.body {
-        ReportBody::Missed { reason } => missed(context, resource, slot, reason),
-        ReportBody::CaughtUp { reason } => caught_up(context, resource, slot, reason),
-        ReportBody::Parked { detail } => parked(context, resource, slot, detail),
+    let outcome = match &report.body {
+        ReportBody::Missed { reason } => missed(context, resource, slot, *reason),
+        ReportBody::CaughtUp { reason } => caught_up(context, resource, slot, *reason),
+        ReportBody::Parked { detail } => parked(context, resource, slot, detail.clone()),
         // The slot has its end, but what was seen was seen by another declaration.
         ReportBody::Result { .. } if !current => missed(context, resource, slot, Miss::Changed),
         ReportBody::Result { outcome, metrics, observed_at } => {
-            result(context, resource, slot, outcome, metrics, observed_at)
+            let seen = (outcome.clone().sanitized(), metrics.clone().sanitized());
+            result(context, resource, slot, seen, *observed_at)
         }
     };
     outcome.map_or_else(ReportReply::Stale, |()| ReportReply::Accepted)
@@ -49,11 +50,9 @@ fn result(
     context: &mut Context<'_>,
     mut resource: Resource,
     slot: (u32, u64),
-    outcome: Outcome,
-    metrics: Metrics,
+    (outcome, metrics): (Outcome, Metrics),
     observed_at: WallTime,
 ) -> Result<(), String> {
-    let (outcome, metrics) = (outcome.sanitized(), metrics.sanitized());
     let ended = if outcome.is_passed() { Ended::Ok } else { Ended::Failed };
     end_slot(context, &mut resource, slot, ended)?;
     note(context, &mut resource, &metrics, observed_at);

@@ -10,14 +10,14 @@ use crate::command::{Push, Refusal, Reply};
 
 const MOST_AHEAD: Millis = Millis::from_secs(300);
 
-pub(super) fn apply(context: &mut Context<'_>, push: Push) -> Reply {
+pub(super) fn apply(context: &mut Context<'_>, push: &Push) -> Reply {
     match take_in(context, push) {
         Ok(()) => Reply::Pushed { revision: context.revision },
         Err(refusal) => Reply::Refused(refusal),
     }
 }
 
-fn take_in(context: &mut Context<'_>, push: Push) -> Result<(), Refusal> {
+fn take_in(context: &mut Context<'_>, push: &Push) -> Result<(), Refusal> {
     let resource = context.resource(&push.resource).cloned().ok_or(Refusal::NotFound)?;
     if !matches!(resource.spec.check, CheckSpec::Push(_)) {
         return Err(Refusal::NotPush);
@@ -29,7 +29,7 @@ fn take_in(context: &mut Context<'_>, push: Push) -> Result<(), Refusal> {
         return Err(Refusal::Older(former));
     }
     let mut resource = (*resource).clone();
-    let (outcome, metrics) = (push.outcome.sanitized(), push.metrics.sanitized());
+    let (outcome, metrics) = (push.outcome.clone().sanitized(), push.metrics.clone().sanitized());
     resource.state.pushed_at = Some(push.observed_at);
     let ended = if outcome.is_passed() { Ended::Ok } else { Ended::Failed };
     let epoch = *resource.state.ledger.epoch();

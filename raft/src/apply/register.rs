@@ -23,13 +23,13 @@ use crate::{
 /// The most resources of one shard.
 const MOST: usize = 1_000_000;
 
-pub(super) fn apply(context: &mut Context<'_>, registration: Registration) -> Reply {
+pub(super) fn apply(context: &mut Context<'_>, registration: &Registration) -> Reply {
     let Registration { spec, owner, precondition } = registration;
     let present = context.resource(&spec.id).cloned();
-    if let Err(refusal) = check(present.as_deref(), &owner, precondition) {
+    if let Err(refusal) = check(present.as_deref(), owner, *precondition) {
         return Reply::Refused(refusal);
     }
-    let (outcome, row) = declare(context, spec, owner);
+    let (outcome, row) = declare(context, spec.clone(), owner.clone());
     match outcome {
         Some(outcome) => Reply::Declared { outcome, resource: Box::new((*row).clone()) },
         None => Reply::Refused(Refusal::Full(format!("a shard holds at most {MOST} resources"))),

@@ -10,13 +10,13 @@ use crate::{
 /// How many former versions are kept for rollback and diff.
 const KEPT: u64 = 20;
 
-pub(super) fn apply(context: &mut Context<'_>, document: ConfigDocument) -> Reply {
+pub(super) fn apply(context: &mut Context<'_>, document: &ConfigDocument) -> Reply {
     let present = context.state.config.as_ref().map_or(0, |config| config.version);
     if document.replaces != present {
         return Reply::Refused(Refusal::Version(present));
     }
     let version = present + 1;
-    let stored = StoredConfig { version, loaded_at: context.wall(), document };
+    let stored = StoredConfig { version, loaded_at: context.wall(), document: document.clone() };
     context.put(context.keys.number(Kind::Config, version), &stored);
     if version > KEPT {
         let (first, _) = context.keys.all(Kind::Config);

@@ -12,7 +12,7 @@ use crate::{
 /// The most sinks.
 const MOST: usize = 100;
 
-pub(super) fn apply(context: &mut Context<'_>, advance: SinkAdvance) -> Reply {
+pub(super) fn apply(context: &mut Context<'_>, advance: &SinkAdvance) -> Reply {
     let offset = Offset(advance.offset).min(context.state.head.outbox_head);
     let present = context.state.sinks.get(&advance.sink);
     if present.is_none() && context.state.sinks.len() >= MOST {
@@ -22,9 +22,10 @@ pub(super) fn apply(context: &mut Context<'_>, advance: SinkAdvance) -> Reply {
         advance.epoch > present.epoch || (advance.epoch == present.epoch && offset > present.offset)
     });
     if moves {
-        let cursor = SinkCursor { epoch: advance.epoch, offset, position: advance.position };
+        let position = advance.position.clone();
+        let cursor = SinkCursor { epoch: advance.epoch, offset, position };
         context.put(context.keys.text(Kind::Sink, &advance.sink), &cursor);
-        context.state.sinks.insert(advance.sink, cursor);
+        context.state.sinks.insert(advance.sink.clone(), cursor);
     }
     Reply::Done
 }

@@ -87,6 +87,7 @@ fn trim_changes(context: &mut Context<'_>) -> std::io::Result<()> {
     }
     if let Some(position) = doomed.last().and_then(|key| position_of(key)) {
         context.state.head.change_floor = position;
+        context.state.latest.forget(position);
         context.state.head.change_bytes = bytes;
     }
     for key in doomed {

@@ -3,7 +3,7 @@
 use std::{io, ops::ControlFlow, sync::Arc};
 
 use model::{
-    HealthStatus, Resource, ResourceId, ShardId, ShardTime, Term,
+    HealthStatus, Resource, ShardId, ShardTime, Term,
     cursor::{Cursor, Position},
 };
 use serde::{Deserialize, Serialize};
@@ -133,7 +133,7 @@ pub(crate) fn page(
     let full = changes.len() >= limit;
     // Where the records fill the page, the latest rows are told up to its end only.
     let end = if full { changes.last().map(|change| change.position) } else { None };
-    changes.extend(latest_rows(view, keys, state, shard, after, end, limit)?);
+    changes.extend(latest_rows(state, shard, after, end).take(limit + 1));
     changes.sort_by_key(|change| change.position);
     let more = full || changes.len() > limit;
     changes.truncate(limit);
@@ -152,7 +152,7 @@ fn recorded(
     limit: usize,
 ) -> io::Result<Vec<Change>> {
     let mut found = Vec::new();
-    visit(view, keys, Kind::Change, after, None, &mut |position, key, bytes| {
+    visit(view, keys, after, &mut |position, key, bytes| {
         let record: ChangeRecord = decode(key, bytes)?;
         let row = Row { resource: record.row, shard, term: record.term };
         let ChangeRecord { kind, former, previous, .. } = record;
@@ -163,49 +163,30 @@ fn recorded(
 }
 
 fn latest_rows(
-    view: &dyn View,
-    keys: Keys,
     state: &State,
     shard: ShardId,
     after: Position,
     end: Option<Position>,
-    limit: usize,
-) -> io::Result<Vec<Change>> {
-    let mut found = Vec::new();
-    visit(view, keys, Kind::Updated, after, end, &mut |position, key, bytes| {
-        let id: ResourceId = decode(key, bytes)?;
-        if let Some(resource) = state.resources.get(&id) {
-            let row = Row { resource: Arc::clone(resource), shard, term: state.head.term };
-            let kind = ChangeKind::Updated;
-            found.push(Change { position, kind, row, former: None, previous: None });
-        }
-        Ok(found.len() <= limit)
-    })?;
-    Ok(found)
+) -> impl Iterator<Item = Change> {
+    state.latest.between(after, end).filter_map(move |(position, id)| {
+        let resource = Arc::clone(state.resources.get(id)?);
+        let row = Row { resource, shard, term: state.head.term };
+        Some(Change { position, kind: ChangeKind::Updated, row, former: None, previous: None })
+    })
 }
 
 /// Takes a change in; says whether it wants more.
 type Take<'a> = &'a mut dyn FnMut(Position, &[u8], &[u8]) -> Result<bool, Damaged>;
 
-/// Visits the keys of a kind with `after < position <= end`, until `take` has enough.
-fn visit(
-    view: &dyn View,
-    keys: Keys,
-    kind: Kind,
-    after: Position,
-    end: Option<Position>,
-    take: Take<'_>,
-) -> io::Result<()> {
-    let (_, last) = keys.all(kind);
-    let from = keys.position(kind, after);
+/// Visits the changes that are never coalesced after `after`, until `take` has enough.
+fn visit(view: &dyn View, keys: Keys, after: Position, take: Take<'_>) -> io::Result<()> {
+    let (_, last) = keys.all(Kind::Change);
+    let from = keys.position(Kind::Change, after);
     let mut outcome = Ok(());
     view.scan(Space::State, &from, &last, &mut |key, bytes| {
         let Some(position) = position_of(key) else { return ControlFlow::Continue(()) };
         if position <= after {
             return ControlFlow::Continue(());
-        }
-        if end.is_some_and(|end| position > end) {
-            return ControlFlow::Break(());
         }
         match take(position, key, bytes) {
             Ok(true) => ControlFlow::Continue(()),

@@ -4,15 +4,17 @@ use std::{io, ops::ControlFlow, sync::Arc};
 
 use model::{
     Resource, ResourceSpec,
+    cursor::Position,
     resource::{Identity, ResourceState},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{MetaMaintenance, SinkCursor, State, StoredConfig, StoredRequest};
+use super::{MetaMaintenance, SinkCursor, State, StoredConfig, StoredRequest, place_of};
 use crate::{
     disk::{Space, View},
+    query::ChangeRecord,
     store::{
-        keys::{Keys, Kind},
+        keys::{Keys, Kind, position_of},
         record::{self, Damaged, Record, decode},
     },
 };
@@ -30,6 +32,10 @@ impl Record for StoredSpec {
 
 impl Record for ResourceState {
     const VERSION: u8 = 1;
+
+    fn size_hint(&self) -> usize {
+        256 + self.metrics.extra.len() * 24
+    }
 }
 
 impl Record for Vec<ResourceSpec> {
@@ -44,6 +50,7 @@ pub(crate) fn load(view: &dyn View, keys: Keys) -> io::Result<State> {
         state.head = decode(&head, &bytes)?;
     }
     load_resources(view, keys, &mut state)?;
+    load_latest(view, keys, &mut state)?;
     each(view, keys, Kind::Maintenance, |name, bytes_key, bytes| {
         // The same kind holds the windows of a shard and those of `meta`.
         if keys.group() == 0 {
@@ -129,6 +136,30 @@ fn load_resources(view: &dyn View, keys: Keys, state: &mut State) -> io::Result<
         state.resources.insert(resource.id().clone(), Arc::new(resource));
     }
     Ok(())
+}
+
+/// A row's last change is told by the record that follows it at once, or by the row itself.
+fn load_latest(view: &dyn View, keys: Keys, state: &mut State) -> io::Result<()> {
+    let floor = state.head.change_floor;
+    for resource in state.resources.values() {
+        let at = place_of(resource);
+        if at > floor {
+            state.latest.moved(at, at, resource.id().clone());
+        }
+    }
+    let (from, to) = keys.all(Kind::Change);
+    let mut outcome = Ok(());
+    view.scan(Space::State, &from, &to, &mut |key, bytes| {
+        outcome = decode::<ChangeRecord>(key, bytes).map(|record| {
+            let told = place_of(&record.row);
+            let follows = position_of(key) == Some(Position { place: told.place + 1, ..told });
+            if follows {
+                state.latest.remove(told);
+            }
+        });
+        if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    Ok(outcome?)
 }
 
 fn load_requests(view: &dyn View, keys: Keys, state: &mut State) -> io::Result<()> {

@@ -39,8 +39,7 @@ pub(crate) enum Kind {
     Sink = 0x32,
     /// `[index][place]` a change that is never coalesced (`ChangeRecord`).
     Change = 0x40,
-    /// `[index][place]` which resource changed last there (`ResourceId`).
-    Updated = 0x41,
+    // 0x41 was where rows changed last.
     /// `[request id]` the outcome of a write (`StoredRequest`).
     Request = 0x50,
     /// `[name]` a maintenance window in a shard (`ShardMaintenance`), in `meta` (`MetaMaintenance`).

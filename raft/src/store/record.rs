@@ -17,6 +17,11 @@ pub(crate) trait Record: Serialize + DeserializeOwned {
     /// The version that is written.
     const VERSION: u8;
 
+    /// About how many bytes the record takes, so that they are allocated once.
+    fn size_hint(&self) -> usize {
+        123
+    }
+
     /// Reads a former version; `None` where it is not known.
     fn migrate(version: u8, bytes: &[u8]) -> Option<Self> {
         let _ = (version, bytes);
@@ -42,7 +47,8 @@ impl From<Damaged> for io::Error {
 }
 
 pub(crate) fn encode<R: Record>(key: &[u8], record: &R) -> Vec<u8> {
-    let start = vec![R::VERSION];
+    let mut start = Vec::with_capacity(record.size_hint() + 1 + CHECKSUM);
+    start.push(R::VERSION);
     seal(key, postcard::to_extend(record, start).expect("records are plain data of known length"))
 }
 

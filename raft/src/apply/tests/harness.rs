@@ -72,11 +72,12 @@ impl Harness {
         let wall = WallTime(i64::try_from(self.index).unwrap());
         let stamp =
             Stamp { node: NodeId(1), first_of_term, elapsed, boot: 1, boot_millis: 0, wall };
-        let proposal = Proposal { stamp, envelopes: vec![command.into()] };
+        let proposal = Proposal { stamp, envelopes: [command.into()].into() };
         let mut batch = Batch::default();
         let at = (Term(self.term), Revision(self.index));
         let mut replies =
-            super::apply(&mut self.state, &self.disk, self.keys, &mut batch, at, proposal).unwrap();
+            super::apply(&mut self.state, &self.disk, self.keys, &mut batch, at, &proposal)
+                .unwrap();
         self.disk.write(&batch).unwrap();
         self.state.applied = self.index;
         replies.remove(0)
@@ -84,7 +85,9 @@ impl Harness {
 
     /// Forgets memory and loads it from the store.
     pub(super) fn reload(&mut self) {
-        self.state = load(&self.disk, self.keys).unwrap();
+        let loaded = load(&self.disk, self.keys).unwrap();
+        assert_eq!(loaded.latest, self.state.latest, "what follows from the rows is rebuilt");
+        self.state = loaded;
         self.state.applied = self.index;
     }
 

@@ -72,7 +72,6 @@ async fn damage_in_any_kind_of_record_is_found_when_the_node_starts() {
         Kind::EventIndex,
         Kind::Sink,
         Kind::Change,
-        Kind::Updated,
         Kind::Request,
         Kind::Maintenance,
         Kind::Staged,
@@ -107,9 +106,7 @@ async fn damage_under_a_running_node_fails_the_read_that_touches_it() {
     let shards = lived(&disk, &clock).await;
     let id: ResourceId = "r1".parse().unwrap();
     let past = Millis::from_secs(3_600);
-    for kind in
-        [Kind::Outbox, Kind::EventIndex, Kind::Change, Kind::Updated, Kind::Run, Kind::Epoch]
-    {
+    for kind in [Kind::Outbox, Kind::EventIndex, Kind::Change, Kind::Run, Kind::Epoch] {
         let key = last_of(&disk, Space::State, kind);
         assert!(disk.flip_bit(Space::State, &key, 21));
         let answer = match kind {
@@ -117,9 +114,7 @@ async fn damage_under_a_running_node_fails_the_read_that_touches_it() {
             Kind::EventIndex => {
                 shards.events(&id, Sequence(0), 1_000, Consistency::Stale).await.map(|_| ())
             }
-            Kind::Change | Kind::Updated => {
-                shards.changes(SHARD, Position::default(), 1_000).await.map(|_| ())
-            }
+            Kind::Change => shards.changes(SHARD, Position::default(), 1_000).await.map(|_| ()),
             _ => shards.coverage(past, None).await.map(|_| ()),
         };
         names(&key, answer);

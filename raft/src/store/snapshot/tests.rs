@@ -44,7 +44,7 @@ impl Node {
             boot_millis: 0,
             wall: WallTime(1_000),
         };
-        let payload = Payload::Proposal(Proposal { stamp, envelopes });
+        let payload = Payload::Proposal(Proposal { stamp, envelopes: envelopes.into() });
         let entry: Entry = LogEntry { id: StoredLogId { term: 1, index }, payload }.into();
         self.machine.apply(stream::iter([Ok((entry, None))])).await.unwrap();
     }
