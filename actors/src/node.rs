@@ -16,6 +16,7 @@ use crate::{
     pool::Pool,
     probe::{ProbeSettings, Probes, ProbesError},
     publisher::{PublishMetrics, SinkHealth},
+    scheduler::Pace,
     shard::{Common, ShardArguments, ShardMessage, ShardSupervisor},
     sink::SinkError,
 };
@@ -69,8 +70,8 @@ impl Actors {
         let Settings { shards, probes, places, sinks, metrics, publish_metrics } = settings;
         let probes = Probes::new(probes)?;
         let sinks = Sinks::open(sinks, &shards, publish_metrics).await?;
-        let pool = Pool::new(places);
-        let common = Common { shards, probes, pool, sinks: sinks.clone(), metrics };
+        let (pool, pace) = (Pool::new(places), Pace::of_this_machine());
+        let common = Common { shards, probes, pool, pace, sinks: sinks.clone(), metrics };
         let spawned = Actor::spawn(None, NodeSupervisor, common).await;
         let (supervisor, _) = spawned.map_err(|e| StartError::Spawn(e.to_string()))?;
         Ok(Self { supervisor, sinks })

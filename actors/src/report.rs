@@ -1,33 +1,58 @@
 //! Turns findings into reports and gets them committed.
 
-use std::{sync::Arc, time::Duration};
+mod collector;
+mod flight;
+
+use std::sync::Arc;
 
 use model::{Metrics as Measured, Miss, Outcome, Resource, ShardId, Term};
-use raft::{Command, ProposeError, Reply, Report, ReportBody, ReportReply, Shards, bug, failpoint};
-use tokio::time::{Instant, sleep};
-use tracing::{debug, warn};
+use raft::{Report, ReportBody, Shards, bug};
+use tokio::sync::{mpsc, oneshot};
+use tracing::debug;
 
 use crate::{
     metrics::{CheckLabels, Metrics, ReasonLabel},
     probe::Finding,
 };
-
-/// A report that cannot be committed for this long belongs to a shard that has a new leader.
-const GIVE_UP: Duration = Duration::from_secs(60);
-const PAUSE: Duration = Duration::from_millis(100);
+use collector::{Collector, QUEUE, Waiting};
+use flight::Outlet;
 
 /// Proposes reports for one shard and one term.
 #[derive(Clone)]
 pub(crate) struct Reporter {
     pub(crate) shards: Shards,
-    pub(crate) shard: ShardId,
-    pub(crate) term: Term,
     pub(crate) metrics: Metrics,
+    term: Term,
+    queue: mpsc::Sender<Waiting>,
+}
+
+/// Whether a report can change a health.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum News {
+    /// It may: it is proposed at once.
+    Possible,
+    /// It cannot, and may wait a moment for others.
+    None,
 }
 
 impl Reporter {
-    /// Commits what became of a slot. Repeating is safe: a slot takes one result.
-    pub(crate) async fn commit(&self, resource: &Resource, slot: u64, body: ReportBody) {
+    /// Begins to collect reports, until the last clone is gone. Needs a runtime around it.
+    pub(crate) fn start(shards: Shards, shard: ShardId, term: Term, metrics: Metrics) -> Self {
+        let (queue, reports) = mpsc::channel(QUEUE);
+        let outlet = Outlet { shards: shards.clone(), shard, metrics: metrics.clone() };
+        tokio::spawn(Collector { reports, outlet }.run());
+        Self { shards, metrics, term, queue }
+    }
+
+    /// Commits what became of a slot: returns once it is recorded, or can no longer be. Repeating
+    /// is safe: a slot takes one result.
+    pub(crate) async fn commit(
+        &self,
+        resource: &Resource,
+        slot: u64,
+        body: ReportBody,
+        news: News,
+    ) {
         self.count(resource, &body);
         let report = Report {
             resource: resource.id().clone(),
@@ -38,34 +63,11 @@ impl Reporter {
             slot,
             body,
         };
-        let (until, mut repeated) = (Instant::now() + GIVE_UP, false);
-        while Instant::now() < until {
-            let command = Command::Observe(vec![report.clone()]);
-            match self.shards.propose(self.shard, command).await {
-                Ok(_) if failpoint!("report-repeats").is_some() && !repeated => repeated = true,
-                Ok(answer) => return self.answered(&report, &answer.reply),
-                Err(ProposeError::Unknown(_) | ProposeError::Overloaded(_)) => sleep(PAUSE).await,
-                // The next report accounts for the slot.
-                Err(ProposeError::DiskFull { .. }) => return self.unrecorded(&report),
-                // The next leader accounts for the slot.
-                Err(ProposeError::NotLeader { .. } | ProposeError::Stopping(_)) => return,
-            }
+        let (landed, landing) = oneshot::channel();
+        if self.queue.send(Waiting { report, news, landed }).await.is_ok() {
+            // A flight that panicked was reported where it happened.
+            let _ = landing.await;
         }
-        warn!(resource = %report.resource, slot, "a report could not be committed");
-    }
-
-    fn answered(&self, report: &Report, reply: &Reply) {
-        let Reply::Observed(replies) = reply else { return };
-        if let Some(ReportReply::Stale(why)) = replies.first() {
-            self.metrics.stale.inc();
-            debug!(resource = %report.resource, slot = report.slot, why, "report came too late");
-        }
-    }
-
-    fn unrecorded(&self, report: &Report) {
-        let reason = Miss::Overload.as_str();
-        self.metrics.missed.get_or_create(&ReasonLabel { reason }).inc();
-        debug!(resource = %report.resource, slot = report.slot, "no room to record a slot");
     }
 
     fn count(&self, resource: &Resource, body: &ReportBody) {

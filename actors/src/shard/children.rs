@@ -31,14 +31,14 @@ struct Child {
 
 /// See the module.
 pub(super) struct Children {
-    tools: Tools,
+    tools: Arc<Tools>,
     scheduler: ActorRef<SchedulerMessage>,
     by_id: HashMap<ResourceId, Child>,
     by_actor: HashMap<ActorId, ResourceId>,
 }
 
 impl Children {
-    pub(super) fn new(tools: Tools, scheduler: ActorRef<SchedulerMessage>) -> Self {
+    pub(super) fn new(tools: Arc<Tools>, scheduler: ActorRef<SchedulerMessage>) -> Self {
         Self { tools, scheduler, by_id: HashMap::new(), by_actor: HashMap::new() }
     }
 
@@ -136,7 +136,7 @@ impl Children {
         if child.resource.spec.check.is_probed() {
             let last = child.last_crash.as_ref().filter(|_| child.crashes >= PARKED_AFTER);
             let parked = last.map(|(_, why)| why.clone());
-            let (resource, tools) = (Arc::clone(&child.resource), self.tools.clone());
+            let (resource, tools) = (Arc::clone(&child.resource), Arc::clone(&self.tools));
             let arguments = ResourceArguments { resource, tools, parked };
             let (actor, _) =
                 Actor::spawn_linked(None, ResourceActor, arguments, myself.get_cell()).await?;
