@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use futures_util::future::try_join_all;
 use model::{NodeId, ResourceId, Revision, ShardId, WallTime, event::ClusterIdentity};
 use tokio::sync::watch;
 use tracing::info;
@@ -12,7 +13,7 @@ use crate::{
     command::{Command, Envelope, Founding, Push, Registration, Removal, Reply},
     disk::{Disk, Fatal, MemoryDisk},
     error::{OpenError, ProposeError},
-    group::{Group, Role, Shared, load},
+    group::{Group, Role, Shared},
     identity::{DirectoryLock, Identity},
     room::{DiskRoom, Gauge, Room, Watch},
     store::{sync::SyncQueue, watermark::WatermarkFile},
@@ -119,15 +120,11 @@ impl Shards {
         let logs = open::open_logs(total, &synced, &shared).inspect_err(|_| sync.close())?;
         // Everything is loaded before anything runs: a node that refuses to start leaves no
         // group behind that still writes.
-        let mut replicas = Vec::with_capacity(total as usize);
-        for group in 0..u64::from(total) {
-            replicas.push(load(group, &shared).await.inspect_err(|_| sync.close())?);
-            (options.progress)(u32::try_from(replicas.len()).unwrap_or(u32::MAX), total);
-        }
-        let mut groups = Vec::with_capacity(total as usize);
-        for ((group, log), replica) in (0..).zip(logs).zip(replicas) {
-            groups.push(Group::open(group, log, replica, &shared).await?);
-        }
+        let replicas = open::load_all(total, &shared, &*options.progress).await;
+        let replicas = replicas.inspect_err(|_| sync.close())?;
+        let opening = (0..).zip(logs).zip(replicas);
+        let opening = opening.map(|((n, log), replica)| Group::open(n, log, replica, &shared));
+        let groups = try_join_all(opening).await?;
         let logs = groups.iter().map(|group| group.log.clone()).collect();
         let watermarks = watermarks::Keeper::start(side_file, logs, Arc::clone(&options.fatal));
         let cluster = identity.cluster();
