@@ -7,14 +7,15 @@ use std::sync::Arc;
 
 use model::{Metrics as Measured, Miss, Outcome, Resource, ShardId, Term};
 use raft::{Report, ReportBody, Shards, bug};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tracing::debug;
 
 use crate::{
     metrics::{CheckLabels, Metrics, ReasonLabel},
     probe::Finding,
 };
-use collector::{Collector, QUEUE, Waiting};
+pub(crate) use collector::Collector;
+use collector::Waiting;
 use flight::Outlet;
 
 /// Proposes reports for one shard and one term.
@@ -22,8 +23,9 @@ use flight::Outlet;
 pub(crate) struct Reporter {
     pub(crate) shards: Shards,
     pub(crate) metrics: Metrics,
+    shard: ShardId,
     term: Term,
-    queue: mpsc::Sender<Waiting>,
+    collector: Collector,
 }
 
 /// Whether a report can change a health.
@@ -36,12 +38,14 @@ pub(crate) enum News {
 }
 
 impl Reporter {
-    /// Begins to collect reports, until the last clone is gone. Needs a runtime around it.
-    pub(crate) fn start(shards: Shards, shard: ShardId, term: Term, metrics: Metrics) -> Self {
-        let (queue, reports) = mpsc::channel(QUEUE);
-        let outlet = Outlet { shards: shards.clone(), shard, metrics: metrics.clone() };
-        tokio::spawn(Collector { reports, outlet }.run());
-        Self { shards, metrics, term, queue }
+    /// One for a shard and a term of it.
+    pub(crate) fn new(
+        shards: Shards,
+        metrics: Metrics,
+        collector: Collector,
+        (shard, term): (ShardId, Term),
+    ) -> Self {
+        Self { shards, metrics, shard, term, collector }
     }
 
     /// Commits what became of a slot: returns once it is recorded, or can no longer be. Repeating
@@ -64,7 +68,8 @@ impl Reporter {
             body,
         };
         let (landed, landing) = oneshot::channel();
-        if self.queue.send(Waiting { report, news, landed }).await.is_ok() {
+        let waiting = Waiting { shard: self.shard, report, landed };
+        if self.collector.take(waiting, news).await {
             // A flight that panicked was reported where it happened.
             let _ = landing.await;
         }
@@ -83,6 +88,11 @@ impl Reporter {
         let check = resource.spec.check.name();
         self.metrics.checks.get_or_create(&CheckLabels { check, outcome }).inc();
     }
+}
+
+/// Begins to collect the reports of a node's shards. Needs a runtime around it.
+pub(crate) fn collect(shards: Shards, metrics: Metrics) -> Collector {
+    Collector::start(Outlet { shards, metrics })
 }
 
 /// What a finding means for the slot.

@@ -23,7 +23,7 @@ use crate::{
     node::Sinks,
     pool::Pool,
     probe::Probes,
-    report::Reporter,
+    report::{Collector, Reporter},
     resource::Tools,
     scheduler::{Pace, Scheduler, SchedulerArguments, SchedulerMessage},
 };
@@ -53,6 +53,7 @@ pub(crate) struct Common {
     pub(crate) probes: Probes,
     pub(crate) pool: Pool,
     pub(crate) pace: Pace,
+    pub(crate) collector: Collector,
     pub(crate) sinks: Sinks,
     pub(crate) metrics: Metrics,
 }
@@ -93,9 +94,9 @@ impl Actor for ShardSupervisor {
         arguments: ShardArguments,
     ) -> Result<ShardState, ActorProcessingErr> {
         let ShardArguments { shard, leadership, common } = arguments;
-        let shards = common.shards.clone();
-        let metrics = common.metrics.clone();
-        let reporter = Reporter::start(shards.clone(), shard, leadership.term, metrics);
+        let (metrics, collector) = (common.metrics.clone(), common.collector.clone());
+        let of_term = (shard, leadership.term);
+        let reporter = Reporter::new(common.shards.clone(), metrics, collector, of_term);
         let scheduling = SchedulerArguments {
             leadership,
             reporter: reporter.clone(),

@@ -18,15 +18,14 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub(super) struct Outlet {
     pub(super) shards: Shards,
-    pub(super) shard: ShardId,
     pub(super) metrics: Metrics,
 }
 
 /// Commits reports and tells who waits. Repeating is safe: a slot takes one result.
-pub(super) async fn fly(outlet: Outlet, batch: Vec<Waiting>) {
+pub(super) async fn fly(outlet: &Outlet, shard: ShardId, batch: Vec<Waiting>) {
     let (reports, callers): (Vec<_>, Vec<_>) =
         batch.into_iter().map(|waiting| (waiting.report, waiting.landed)).unzip();
-    outlet.commit(&reports).await;
+    outlet.commit(shard, &reports).await;
     for caller in callers {
         // A probe that was dropped meanwhile waits no more.
         let _ = caller.send(());
@@ -34,11 +33,11 @@ pub(super) async fn fly(outlet: Outlet, batch: Vec<Waiting>) {
 }
 
 impl Outlet {
-    async fn commit(&self, reports: &[Report]) {
+    async fn commit(&self, shard: ShardId, reports: &[Report]) {
         let (until, mut repeated) = (Instant::now() + GIVE_UP, false);
         while Instant::now() < until {
             let command = Command::Observe(reports.to_vec());
-            match self.shards.propose(self.shard, command).await {
+            match self.shards.propose(shard, command).await {
                 Ok(_) if failpoint!("report-repeats").is_some() && !repeated => repeated = true,
                 Ok(answer) => return self.answered(reports, &answer.reply),
                 Err(ProposeError::Unknown(_) | ProposeError::Overloaded(_)) => sleep(PAUSE).await,
@@ -48,7 +47,7 @@ impl Outlet {
                 Err(ProposeError::NotLeader { .. } | ProposeError::Stopping(_)) => return,
             }
         }
-        warn!(shard = %self.shard, reports = reports.len(), "reports could not be committed");
+        warn!(%shard, reports = reports.len(), "reports could not be committed");
     }
 
     fn answered(&self, reports: &[Report], reply: &Reply) {

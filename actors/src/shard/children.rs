@@ -7,7 +7,7 @@ use std::{
 };
 
 use model::{Resource, ResourceId};
-use ractor::{Actor, ActorCell, ActorId, ActorRef, SpawnErr};
+use ractor::{Actor, ActorCell, ActorRef, SpawnErr};
 
 use super::ShardMessage;
 use crate::{
@@ -25,8 +25,14 @@ struct Child {
     resource: Arc<Resource>,
     /// Absent for push-fed resources, which nobody probes.
     actor: Option<ActorRef<ResourceMessage>>,
-    crashes: u32,
-    last_crash: Option<(Instant, String)>,
+    /// Boxed, because hardly any child has one.
+    crashed: Option<Box<Crashed>>,
+}
+
+struct Crashed {
+    times: u32,
+    last: Instant,
+    why: String,
 }
 
 /// See the module.
@@ -34,12 +40,11 @@ pub(super) struct Children {
     tools: Arc<Tools>,
     scheduler: ActorRef<SchedulerMessage>,
     by_id: HashMap<ResourceId, Child>,
-    by_actor: HashMap<ActorId, ResourceId>,
 }
 
 impl Children {
     pub(super) fn new(tools: Arc<Tools>, scheduler: ActorRef<SchedulerMessage>) -> Self {
-        Self { tools, scheduler, by_id: HashMap::new(), by_actor: HashMap::new() }
+        Self { tools, scheduler, by_id: HashMap::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -52,7 +57,7 @@ impl Children {
         myself: &ActorRef<ShardMessage>,
         resource: Arc<Resource>,
     ) -> Result<(), SpawnErr> {
-        let child = Child { resource, actor: None, crashes: 0, last_crash: None };
+        let child = Child { resource, actor: None, crashed: None };
         self.spawn(myself, child).await
     }
 
@@ -91,7 +96,6 @@ impl Children {
         let _ = self.scheduler.cast(SchedulerMessage::Forget(id.clone()));
         let Some(child) = self.by_id.remove(id) else { return };
         if let Some(actor) = child.actor {
-            self.by_actor.remove(&actor.get_id());
             actor.stop(None);
         }
     }
@@ -104,15 +108,16 @@ impl Children {
 
     /// Notes a crash. Says whose actor it was and how long to wait before it is started again.
     pub(super) fn crashed(&mut self, who: &ActorCell, why: &str) -> Option<(ResourceId, Duration)> {
-        let id = self.by_actor.remove(&who.get_id())?;
-        let child = self.by_id.get_mut(&id)?;
-        if child.last_crash.as_ref().is_some_and(|(at, _)| at.elapsed() > FORGIVEN_AFTER) {
-            child.crashes = 0;
-        }
-        child.crashes += 1;
-        child.last_crash = Some((Instant::now(), why.to_owned()));
-        let pause = Duration::from_secs(1 << (child.crashes - 1).min(6)).min(LONGEST_PAUSE);
-        Some((id, pause))
+        // A look at all, because crashes are rare and a second index costs memory for ever.
+        let is_it =
+            |child: &Child| child.actor.as_ref().is_some_and(|a| a.get_id() == who.get_id());
+        let (id, child) = self.by_id.iter_mut().find(|(_, child)| is_it(child))?;
+        let former = child.crashed.take().filter(|crash| crash.last.elapsed() <= FORGIVEN_AFTER);
+        let times = former.map_or(0, |crash| crash.times) + 1;
+        let crashed = Crashed { times, last: Instant::now(), why: why.to_owned() };
+        child.crashed = Some(Box::new(crashed));
+        let pause = Duration::from_secs(1 << (times - 1).min(6)).min(LONGEST_PAUSE);
+        Some((id.clone(), pause))
     }
 
     /// Starts a crashed actor again, unless its resource has gone meanwhile.
@@ -134,13 +139,12 @@ impl Children {
     ) -> Result<(), SpawnErr> {
         let id = child.resource.id().clone();
         if child.resource.spec.check.is_probed() {
-            let last = child.last_crash.as_ref().filter(|_| child.crashes >= PARKED_AFTER);
-            let parked = last.map(|(_, why)| why.clone());
+            let too_often = child.crashed.as_ref().filter(|crash| crash.times >= PARKED_AFTER);
+            let parked = too_often.map(|crash| crash.why.clone());
             let (resource, tools) = (Arc::clone(&child.resource), Arc::clone(&self.tools));
             let arguments = ResourceArguments { resource, tools, parked };
             let (actor, _) =
                 Actor::spawn_linked(None, ResourceActor, arguments, myself.get_cell()).await?;
-            self.by_actor.insert(actor.get_id(), id.clone());
             child.actor = Some(actor);
         }
         let scheduled = entry(Arc::clone(&child.resource), child.actor.clone());

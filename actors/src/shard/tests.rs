@@ -5,7 +5,11 @@ use raft::{Command, Consistency, Options, Precondition, Registration, Role};
 use tokio::{net::TcpListener, time::timeout};
 
 use super::*;
-use crate::{probe::ProbeSettings, publisher::PublishMetrics, report::News};
+use crate::{
+    probe::ProbeSettings,
+    publisher::PublishMetrics,
+    report::{News, collect},
+};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -58,6 +62,7 @@ async fn world() -> World {
         probes: Probes::new(ProbeSettings::default()).unwrap(),
         pool: Pool::new(8),
         pace: Pace::of_this_machine(),
+        collector: collect(shards.clone(), metrics.clone()),
         sinks,
         metrics: metrics.clone(),
     };
@@ -167,7 +172,9 @@ async fn reports_of_many_slots_share_an_entry() {
         panic!("it leads")
     };
     let (shards, metrics) = (world.shards.clone(), world.metrics.clone());
-    let reporter = Reporter::start(shards, ShardId(0), leadership.term, metrics);
+    let collector = collect(shards.clone(), metrics.clone());
+    let of_term = (ShardId(0), leadership.term);
+    let reporter = Reporter::new(shards, metrics, collector, of_term);
     let resource = world.resource("a").await;
     let body = raft::ReportBody::Missed { reason: model::Miss::Overload };
     let commits = (0..100).map(|_| reporter.commit(&resource, 0, body.clone(), News::None));
