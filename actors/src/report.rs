@@ -3,14 +3,13 @@
 mod collector;
 mod flight;
 
-use std::sync::Arc;
-
-use model::{Metrics as Measured, Miss, Outcome, Resource, ShardId, Term};
+use model::{Metrics as Measured, Miss, Outcome, ShardId, Term};
 use raft::{Report, ReportBody, Shards, bug};
 use tokio::sync::oneshot;
 use tracing::debug;
 
 use crate::{
+    declared::Declared,
     metrics::{CheckLabels, Metrics, ReasonLabel},
     probe::Finding,
 };
@@ -52,7 +51,7 @@ impl Reporter {
     /// is safe: a slot takes one result.
     pub(crate) async fn commit(
         &self,
-        resource: &Resource,
+        resource: &Declared,
         slot: u64,
         body: ReportBody,
         news: News,
@@ -60,10 +59,10 @@ impl Reporter {
         self.count(resource, &body);
         let report = Report {
             resource: resource.id().clone(),
-            incarnation: resource.identity.incarnation,
-            generation: resource.identity.generation.0,
+            incarnation: resource.incarnation,
+            generation: resource.generation.0,
             term: self.term.0,
-            epoch: resource.state.ledger.epoch().number,
+            epoch: resource.epoch.number,
             slot,
             body,
         };
@@ -75,7 +74,7 @@ impl Reporter {
         }
     }
 
-    fn count(&self, resource: &Resource, body: &ReportBody) {
+    fn count(&self, resource: &Declared, body: &ReportBody) {
         let outcome = match body {
             ReportBody::Result { outcome: Outcome::Passed { .. }, .. } => "ok",
             ReportBody::Result { outcome: Outcome::Failed { .. }, .. } => "failed",
@@ -96,7 +95,7 @@ pub(crate) fn collect(shards: Shards, metrics: Metrics) -> Collector {
 }
 
 /// What a finding means for the slot.
-pub(crate) fn body_of(shards: &Shards, resource: &Arc<Resource>, finding: Finding) -> ReportBody {
+pub(crate) fn body_of(shards: &Shards, resource: &Declared, finding: Finding) -> ReportBody {
     match finding {
         Finding::Missed { detail, .. } if bug!("bug-fault-is-critical") => {
             let outcome = Outcome::critical(detail);

@@ -9,13 +9,14 @@ mod crashes;
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use model::{Millis, Miss, Resource};
+use model::{Millis, Miss};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use raft::failpoint;
 use tokio::{task::JoinHandle, time::Instant};
 use tracing::warn;
 
 use crate::{
+    declared::Declared,
     metrics::CheckLabel,
     pool::Pool,
     probe::{Finding, Probe, Probes},
@@ -31,7 +32,7 @@ pub(crate) enum ResourceMessage {
     /// The slot in flight has its end. Says how the probe ended, unless it was left out.
     Ended { probed: Option<Probed> },
     /// The resource was declared anew.
-    Redeclared(Arc<Resource>),
+    Redeclared(Arc<Declared>),
     /// A test's way to see a crash.
     #[cfg(test)]
     Crash,
@@ -49,7 +50,7 @@ pub(crate) struct Tools {
 
 /// How to start one.
 pub(crate) struct ResourceArguments {
-    pub(crate) resource: Arc<Resource>,
+    pub(crate) resource: Arc<Declared>,
     pub(crate) tools: Arc<Tools>,
     /// Set where the actor itself kept crashing: it probes no more and says why.
     pub(crate) parked: Option<String>,
@@ -58,7 +59,7 @@ pub(crate) struct ResourceArguments {
 pub(crate) struct ResourceActor;
 
 pub(crate) struct ResourceState {
-    resource: Arc<Resource>,
+    resource: Arc<Declared>,
     probe: Arc<dyn Probe>,
     tools: Arc<Tools>,
     in_flight: Option<JoinHandle<()>>,
@@ -153,7 +154,7 @@ impl ResourceState {
         }
     }
 
-    fn redeclare(&mut self, resource: Arc<Resource>) {
+    fn redeclare(&mut self, resource: Arc<Declared>) {
         if resource.spec != self.resource.spec {
             self.probe = self.tools.probes.build(&resource.spec);
             self.crashes = Crashes::default();
@@ -192,7 +193,7 @@ impl ResourceState {
 
 /// One slot of a resource, under way.
 struct Slot {
-    resource: Arc<Resource>,
+    resource: Arc<Declared>,
     number: u64,
     due: Instant,
     until: Instant,

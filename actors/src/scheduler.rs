@@ -9,12 +9,12 @@ mod wheel;
 
 use std::sync::Arc;
 
-use model::{Resource, ResourceId};
+use model::ResourceId;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::{report::Reporter, resource::ResourceMessage};
+use crate::{declared::Declared, report::Reporter, resource::ResourceMessage};
 pub(crate) use pace::Pace;
 use raft::Leadership;
 pub(crate) use wheel::Entry;
@@ -86,6 +86,6 @@ impl Actor for Scheduler {
 pub(crate) type Runner = ActorRef<ResourceMessage>;
 
 /// An entry for a resource and who runs it; `None` where reports are pushed.
-pub(crate) fn entry(resource: Arc<Resource>, runner: Option<Runner>) -> Entry {
+pub(crate) fn entry(resource: Arc<Declared>, runner: Option<Runner>) -> Entry {
     Entry { resource, runner }
 }

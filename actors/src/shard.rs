@@ -19,6 +19,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{debug, error};
 
 use crate::{
+    declared::Declared,
     metrics::Metrics,
     node::Sinks,
     pool::Pool,
@@ -185,7 +186,7 @@ impl ShardState {
             if started % TURN == 0 {
                 tokio::task::yield_now().await;
             }
-            self.children.start(myself, resource).await?;
+            self.children.start(myself, Arc::new(Declared::from(&*resource))).await?;
         }
         let stop = CancellationToken::new();
         let windows = windows::follow(shards.clone(), shard);
@@ -201,9 +202,12 @@ impl ShardState {
         myself: &ActorRef<ShardMessage>,
         change: Change,
     ) -> Result<(), ActorProcessingErr> {
-        let resource = Arc::clone(&change.row.resource);
+        let resource = &change.row.resource;
         match change.kind {
-            ChangeKind::Declared => self.children.declared(myself, resource).await?,
+            ChangeKind::Declared => {
+                let declared = Arc::new(Declared::from(&**resource));
+                self.children.declared(myself, declared).await?;
+            }
             ChangeKind::Removed => self.children.removed(resource.id()),
             ChangeKind::Transition => {
                 self.common.metrics.transitions.inc();

@@ -3,10 +3,10 @@
 //! Invariant: in doubt a result is news. One that is not cannot change the health, because the
 //! decision has settled on results of its kind (`Health::observe`).
 
-use model::{HealthStatus, Millis, Outcome, Policy, Resource, Severity};
+use model::{Millis, Outcome, Policy, Severity};
 use raft::ReportBody;
 
-use crate::report::News;
+use crate::{declared::Declared, report::News};
 
 /// What a result counts as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,9 +41,8 @@ pub(super) struct Calm {
 
 impl Calm {
     /// What the row says at the start: a pass of a healthy resource is no news.
-    pub(super) fn at_start(resource: &Resource, now: Millis) -> Self {
-        let healthy = resource.state.health.beneath() == HealthStatus::Healthy;
-        let in_a_row = if healthy { u32::MAX } else { 0 };
+    pub(super) fn at_start(resource: &Declared, now: Millis) -> Self {
+        let in_a_row = if resource.healthy { u32::MAX } else { 0 };
         Self { kind: Kind::Passed, in_a_row, heard: now }
     }
 

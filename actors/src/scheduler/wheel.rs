@@ -3,13 +3,14 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
-use model::{Miss, Resource, ResourceId, ShardTime};
+use model::{Miss, ResourceId, ShardTime};
 use raft::{Leadership, ReportBody, failpoint};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::time::{DelayQueue, delay_queue};
 
 use super::{Pace, Runner};
 use crate::{
+    declared::Declared,
     report::{News, Reporter},
     resource::ResourceMessage,
 };
@@ -20,7 +21,7 @@ const BEAT: u64 = 4;
 
 /// A resource whose slots are run.
 pub(crate) struct Entry {
-    pub(crate) resource: Arc<Resource>,
+    pub(crate) resource: Arc<Declared>,
     /// Absent for push-fed resources, whose slots only end.
     pub(crate) runner: Option<Runner>,
 }
@@ -97,23 +98,22 @@ impl Wheel {
 
     /// The slot to run next: the one that is due now, late, unless it has run already.
     fn first_slot(&self, entry: &Entry, former: Option<&Armed>) -> u64 {
-        let ledger = &entry.resource.state.ledger;
+        let Declared { incarnation, epoch, next, .. } = &*entry.resource;
         let same_epoch = |armed: &&Armed| {
-            armed.entry.resource.identity.incarnation == entry.resource.identity.incarnation
-                && armed.entry.resource.state.ledger.epoch() == ledger.epoch()
+            armed.entry.resource.incarnation == *incarnation && armed.entry.resource.epoch == *epoch
         };
         if let Some(former) = former.filter(same_epoch) {
             return former.slot;
         }
-        let current = ledger.epoch().current(self.now()).unwrap_or(0);
-        current.max(ledger.next())
+        let current = epoch.current(self.now()).unwrap_or(0);
+        current.max(*next)
     }
 
     /// A first slot, and one that is late already, as all are after a takeover, takes its place
     /// among all of the node; where those within half of what is left of it are taken, one that
     /// follows from its phase.
     fn start_of(&self, entry: &Entry, slot: u64) -> Instant {
-        let epoch = entry.resource.state.ledger.epoch();
+        let epoch = &entry.resource.epoch;
         let (now, due) = (self.now(), epoch.due(slot));
         if due > now && slot > 0 {
             return self.beat_of(due);
@@ -134,7 +134,7 @@ impl Wheel {
     fn due(&mut self, id: ResourceId) {
         let Some(mut armed) = self.armed.remove(&id) else { return };
         let now = self.now();
-        let epoch = *armed.entry.resource.state.ledger.epoch();
+        let epoch = armed.entry.resource.epoch;
         if epoch.due(armed.slot) <= now {
             // Timers may fire late: the slot that is due now runs, those before it are accounted
             // for with its report.
@@ -148,7 +148,7 @@ impl Wheel {
     }
 
     fn run(&self, entry: &Entry, slot: u64) {
-        let epoch = entry.resource.state.ledger.epoch();
+        let epoch = &entry.resource.epoch;
         let Some(runner) = &entry.runner else {
             // The slots before this one had their time and got no report.
             return self.report(entry, slot, ReportBody::CaughtUp { reason: Miss::NoReport });

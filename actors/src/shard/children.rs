@@ -6,11 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use model::{Resource, ResourceId};
+use model::ResourceId;
 use ractor::{Actor, ActorCell, ActorRef, SpawnErr};
 
 use super::ShardMessage;
 use crate::{
+    declared::Declared,
     resource::{ResourceActor, ResourceArguments, ResourceMessage, Tools},
     scheduler::{SchedulerMessage, entry},
 };
@@ -22,7 +23,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const FORGIVEN_AFTER: Duration = Duration::from_secs(600);
 
 struct Child {
-    resource: Arc<Resource>,
+    resource: Arc<Declared>,
     /// Absent for push-fed resources, which nobody probes.
     actor: Option<ActorRef<ResourceMessage>>,
     /// Boxed, because hardly any child has one.
@@ -55,7 +56,7 @@ impl Children {
     pub(super) async fn start(
         &mut self,
         myself: &ActorRef<ShardMessage>,
-        resource: Arc<Resource>,
+        resource: Arc<Declared>,
     ) -> Result<(), SpawnErr> {
         let child = Child { resource, actor: None, crashed: None };
         self.spawn(myself, child).await
@@ -65,17 +66,17 @@ impl Children {
     pub(super) async fn declared(
         &mut self,
         myself: &ActorRef<ShardMessage>,
-        resource: Arc<Resource>,
+        resource: Arc<Declared>,
     ) -> Result<(), SpawnErr> {
         let id = resource.id().clone();
         let Some(child) = self.by_id.get_mut(&id) else {
             return self.start(myself, resource).await;
         };
-        if resource.identity.generation < child.resource.identity.generation {
+        if resource.generation < child.resource.generation {
             // An older change, told again.
             return Ok(());
         }
-        let same_life = child.resource.identity.incarnation == resource.identity.incarnation;
+        let same_life = child.resource.incarnation == resource.incarnation;
         let same_kind = child.resource.spec.check.is_probed() == resource.spec.check.is_probed();
         if !(same_life && same_kind) {
             self.removed(&id);

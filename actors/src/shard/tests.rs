@@ -175,7 +175,7 @@ async fn reports_of_many_slots_share_an_entry() {
     let collector = collect(shards.clone(), metrics.clone());
     let of_term = (ShardId(0), leadership.term);
     let reporter = Reporter::new(shards, metrics, collector, of_term);
-    let resource = world.resource("a").await;
+    let resource = Declared::from(&*world.resource("a").await);
     let body = raft::ReportBody::Missed { reason: model::Miss::Overload };
     let commits = (0..100).map(|_| reporter.commit(&resource, 0, body.clone(), News::None));
     let before = *world.shards.applied(ShardId(0)).borrow();
