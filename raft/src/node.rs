@@ -1,6 +1,6 @@
 //! All groups of this node: open, propose, stop.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use futures_util::future::try_join_all;
 use model::{NodeId, ResourceId, Revision, ShardId, WallTime, event::ClusterIdentity};
@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tracing::info;
 
 use crate::{
+    applier::Applier,
     batcher::Answer,
     clock::{Clock, SystemClock},
     command::{Command, Envelope, Founding, Push, Registration, Removal, Reply},
@@ -102,14 +103,18 @@ impl Shards {
         let room = gauged.as_ref().map(|(room, _)| Arc::clone(room));
         let identity = open::identify(&options)?;
         let disk = open::open_disk(&options).await?;
-        let sync =
-            SyncQueue::start(Arc::clone(&disk), Arc::clone(&options.fatal)).map_err(|e| {
-                OpenError::Consensus { group: 0, detail: format!("no thread for syncs: {e}") }
-            })?;
+        let no_thread = |e: io::Error| {
+            let detail = format!("no thread to sync or apply: {e}");
+            OpenError::Consensus { group: 0, detail }
+        };
+        let applier = Applier::start().map_err(no_thread)?;
+        let sync = SyncQueue::start(Arc::clone(&disk), Arc::clone(&options.fatal));
+        let sync = sync.map_err(no_thread)?;
         let shared = Shared {
             node: identity.node_id,
             disk,
             sync: sync.clone(),
+            applier,
             clock: Arc::clone(&options.clock),
             fatal: Arc::clone(&options.fatal),
             room: room.clone(),
