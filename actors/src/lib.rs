@@ -18,6 +18,7 @@ pub mod probe;
 pub mod publisher;
 pub mod sink;
 
+mod declared;
 mod node;
 mod pool;
 mod report;

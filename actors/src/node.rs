@@ -16,6 +16,8 @@ use crate::{
     pool::Pool,
     probe::{ProbeSettings, Probes, ProbesError},
     publisher::{PublishMetrics, SinkHealth},
+    report,
+    scheduler::Pace,
     shard::{Common, ShardArguments, ShardMessage, ShardSupervisor},
     sink::SinkError,
 };
@@ -69,8 +71,11 @@ impl Actors {
         let Settings { shards, probes, places, sinks, metrics, publish_metrics } = settings;
         let probes = Probes::new(probes)?;
         let sinks = Sinks::open(sinks, &shards, publish_metrics).await?;
-        let pool = Pool::new(places);
-        let common = Common { shards, probes, pool, sinks: sinks.clone(), metrics };
+        let (pool, pace) = (Pool::new(places), Pace::of_this_machine());
+        let collector = report::collect(shards.clone(), metrics.clone());
+        let sinks_of_shards = sinks.clone();
+        let common =
+            Common { shards, probes, pool, pace, collector, sinks: sinks_of_shards, metrics };
         let spawned = Actor::spawn(None, NodeSupervisor, common).await;
         let (supervisor, _) = spawned.map_err(|e| StartError::Spawn(e.to_string()))?;
         Ok(Self { supervisor, sinks })

@@ -1,74 +1,80 @@
 //! Turns findings into reports and gets them committed.
 
-use std::{sync::Arc, time::Duration};
+mod collector;
+mod flight;
 
-use model::{Metrics as Measured, Miss, Outcome, Resource, ShardId, Term};
-use raft::{Command, ProposeError, Reply, Report, ReportBody, ReportReply, Shards, bug, failpoint};
-use tokio::time::{Instant, sleep};
-use tracing::{debug, warn};
+use model::{Metrics as Measured, Miss, Outcome, ShardId, Term};
+use raft::{Report, ReportBody, Shards, bug};
+use tokio::sync::oneshot;
+use tracing::debug;
 
 use crate::{
+    declared::Declared,
     metrics::{CheckLabels, Metrics, ReasonLabel},
     probe::Finding,
 };
-
-/// A report that cannot be committed for this long belongs to a shard that has a new leader.
-const GIVE_UP: Duration = Duration::from_secs(60);
-const PAUSE: Duration = Duration::from_millis(100);
+pub(crate) use collector::Collector;
+use collector::Waiting;
+use flight::Outlet;
 
 /// Proposes reports for one shard and one term.
 #[derive(Clone)]
 pub(crate) struct Reporter {
     pub(crate) shards: Shards,
-    pub(crate) shard: ShardId,
-    pub(crate) term: Term,
     pub(crate) metrics: Metrics,
+    shard: ShardId,
+    term: Term,
+    collector: Collector,
+}
+
+/// Whether a report can change a health.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum News {
+    /// It may: it is proposed at once.
+    Possible,
+    /// It cannot, and may wait a moment for others.
+    None,
 }
 
 impl Reporter {
-    /// Commits what became of a slot. Repeating is safe: a slot takes one result.
-    pub(crate) async fn commit(&self, resource: &Resource, slot: u64, body: ReportBody) {
+    /// One for a shard and a term of it.
+    pub(crate) fn new(
+        shards: Shards,
+        metrics: Metrics,
+        collector: Collector,
+        (shard, term): (ShardId, Term),
+    ) -> Self {
+        Self { shards, metrics, shard, term, collector }
+    }
+
+    /// Commits what became of a slot: returns once it is recorded, or can no longer be. Repeating
+    /// is safe: a slot takes one result.
+    pub(crate) async fn commit(
+        &self,
+        resource: &Declared,
+        slot: u64,
+        body: ReportBody,
+        news: News,
+    ) {
         self.count(resource, &body);
         let report = Report {
             resource: resource.id().clone(),
-            incarnation: resource.identity.incarnation,
-            generation: resource.identity.generation.0,
+            incarnation: resource.incarnation,
+            generation: resource.generation.0,
             term: self.term.0,
-            epoch: resource.state.ledger.epoch().number,
+            epoch: resource.epoch.number,
             slot,
             body,
         };
-        let (until, mut repeated) = (Instant::now() + GIVE_UP, false);
-        while Instant::now() < until {
-            let command = Command::Observe(vec![report.clone()]);
-            match self.shards.propose(self.shard, command).await {
-                Ok(_) if failpoint!("report-repeats").is_some() && !repeated => repeated = true,
-                Ok(answer) => return self.answered(&report, &answer.reply),
-                Err(ProposeError::Unknown(_) | ProposeError::Overloaded(_)) => sleep(PAUSE).await,
-                // The next report accounts for the slot.
-                Err(ProposeError::DiskFull { .. }) => return self.unrecorded(&report),
-                // The next leader accounts for the slot.
-                Err(ProposeError::NotLeader { .. } | ProposeError::Stopping(_)) => return,
-            }
-        }
-        warn!(resource = %report.resource, slot, "a report could not be committed");
-    }
-
-    fn answered(&self, report: &Report, reply: &Reply) {
-        let Reply::Observed(replies) = reply else { return };
-        if let Some(ReportReply::Stale(why)) = replies.first() {
-            self.metrics.stale.inc();
-            debug!(resource = %report.resource, slot = report.slot, why, "report came too late");
+        let (landed, landing) = oneshot::channel();
+        let waiting = Waiting { shard: self.shard, report, landed };
+        if self.collector.take(waiting, news).await {
+            // A flight that panicked was reported where it happened.
+            let _ = landing.await;
         }
     }
 
-    fn unrecorded(&self, report: &Report) {
-        let reason = Miss::Overload.as_str();
-        self.metrics.missed.get_or_create(&ReasonLabel { reason }).inc();
-        debug!(resource = %report.resource, slot = report.slot, "no room to record a slot");
-    }
-
-    fn count(&self, resource: &Resource, body: &ReportBody) {
+    fn count(&self, resource: &Declared, body: &ReportBody) {
         let outcome = match body {
             ReportBody::Result { outcome: Outcome::Passed { .. }, .. } => "ok",
             ReportBody::Result { outcome: Outcome::Failed { .. }, .. } => "failed",
@@ -83,8 +89,13 @@ impl Reporter {
     }
 }
 
+/// Begins to collect the reports of a node's shards. Needs a runtime around it.
+pub(crate) fn collect(shards: Shards, metrics: Metrics) -> Collector {
+    Collector::start(Outlet { shards, metrics })
+}
+
 /// What a finding means for the slot.
-pub(crate) fn body_of(shards: &Shards, resource: &Arc<Resource>, finding: Finding) -> ReportBody {
+pub(crate) fn body_of(shards: &Shards, resource: &Declared, finding: Finding) -> ReportBody {
     match finding {
         Finding::Missed { detail, .. } if bug!("bug-fault-is-critical") => {
             let outcome = Outcome::critical(detail);

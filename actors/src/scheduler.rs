@@ -1,18 +1,21 @@
 //! The scheduler of a shard: one timer wheel that tells resource actors when a slot is due.
 //!
 //! Slots are due by the shard's own time; phases follow from the ids, so a fleet is spread
-//! evenly. A slot that comes late runs late, until its next one is due.
+//! evenly. A slot that comes late runs late, until its next one is due. First and late slots are
+//! paced, because a start brings those of all resources at once.
 
+mod pace;
 mod wheel;
 
 use std::sync::Arc;
 
-use model::{Resource, ResourceId};
+use model::ResourceId;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::{report::Reporter, resource::ResourceMessage};
+use crate::{declared::Declared, report::Reporter, resource::ResourceMessage};
+pub(crate) use pace::Pace;
 use raft::Leadership;
 pub(crate) use wheel::Entry;
 use wheel::{Order, Wheel};
@@ -30,6 +33,7 @@ pub(crate) enum SchedulerMessage {
 pub(crate) struct SchedulerArguments {
     pub(crate) leadership: Leadership,
     pub(crate) reporter: Reporter,
+    pub(crate) pace: Pace,
 }
 
 pub(crate) struct Scheduler;
@@ -52,7 +56,8 @@ impl Actor for Scheduler {
         // Bounded by the number of resources: each has at most a few orders under way.
         let (orders, received) = mpsc::unbounded_channel();
         let stop = CancellationToken::new();
-        let wheel = Wheel::new(arguments.leadership, arguments.reporter);
+        let SchedulerArguments { leadership, reporter, pace } = arguments;
+        let wheel = Wheel::new(leadership, reporter, pace);
         let turning = tokio::spawn(stop.clone().run_until_cancelled_owned(wheel.turn(received)));
         tokio::spawn(async move {
             if !matches!(turning.await, Ok(None)) {
@@ -81,6 +86,6 @@ impl Actor for Scheduler {
 pub(crate) type Runner = ActorRef<ResourceMessage>;
 
 /// An entry for a resource and who runs it; `None` where reports are pushed.
-pub(crate) fn entry(resource: Arc<Resource>, runner: Option<Runner>) -> Entry {
+pub(crate) fn entry(resource: Arc<Declared>, runner: Option<Runner>) -> Entry {
     Entry { resource, runner }
 }

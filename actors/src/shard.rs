@@ -12,25 +12,28 @@ mod windows;
 
 use std::{sync::Arc, time::Duration};
 
-use model::ShardId;
+use model::{ShardId, Term};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use raft::{Change, ChangeKind, Leadership, Shards};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{debug, error};
 
 use crate::{
+    declared::Declared,
     metrics::Metrics,
     node::Sinks,
     pool::Pool,
     probe::Probes,
-    report::Reporter,
+    report::{Collector, Reporter},
     resource::Tools,
-    scheduler::{Scheduler, SchedulerArguments, SchedulerMessage},
+    scheduler::{Pace, Scheduler, SchedulerArguments, SchedulerMessage},
 };
 use children::Children;
 
 /// What a shard supervisor is told.
 pub(crate) enum ShardMessage {
+    /// Begin with what the shard holds: told once, by itself.
+    Begin,
     /// Resources were declared, declared anew or removed.
     Changed(Vec<Change>),
     /// The changes can no longer be followed: start again from the rows.
@@ -50,6 +53,8 @@ pub(crate) struct Common {
     pub(crate) shards: Shards,
     pub(crate) probes: Probes,
     pub(crate) pool: Pool,
+    pub(crate) pace: Pace,
+    pub(crate) collector: Collector,
     pub(crate) sinks: Sinks,
     pub(crate) metrics: Metrics,
 }
@@ -64,15 +69,20 @@ pub(crate) struct ShardSupervisor;
 
 pub(crate) struct ShardState {
     shard: ShardId,
+    term: Term,
     common: Common,
     scheduler: ActorRef<SchedulerMessage>,
     children: Children,
     publishers: publishing::Publishers,
-    _feed: DropGuard,
+    /// Ends what follows the shard.
+    following: Option<DropGuard>,
 }
 
 /// How long children may take to end: a probe in flight finishes within its slot or is dropped.
 const STOP: Duration = Duration::from_secs(6);
+
+/// Actors that are started before others get their turn.
+const TURN: usize = 64;
 
 impl Actor for ShardSupervisor {
     type Msg = ShardMessage;
@@ -85,32 +95,24 @@ impl Actor for ShardSupervisor {
         arguments: ShardArguments,
     ) -> Result<ShardState, ActorProcessingErr> {
         let ShardArguments { shard, leadership, common } = arguments;
-        let shards = common.shards.clone();
-        let reporter = Reporter {
-            shards: shards.clone(),
-            shard,
-            term: leadership.term,
-            metrics: common.metrics.clone(),
+        let (metrics, collector) = (common.metrics.clone(), common.collector.clone());
+        let of_term = (shard, leadership.term);
+        let reporter = Reporter::new(common.shards.clone(), metrics, collector, of_term);
+        let scheduling = SchedulerArguments {
+            leadership,
+            reporter: reporter.clone(),
+            pace: common.pace.clone(),
         };
-        let scheduling = SchedulerArguments { leadership, reporter: reporter.clone() };
         let (scheduler, _) =
             Actor::spawn_linked(None, Scheduler, scheduling, myself.get_cell()).await?;
         let (probes, pool) = (common.probes.clone(), common.pool.clone());
-        let tools = Tools { probes, pool, reporter };
-        let mut children = Children::new(tools, scheduler.clone());
-        // The position is taken before the rows: a change between the two is told twice.
-        let position = shards.cursor().shards.get(&shard).copied().unwrap_or_default();
-        for resource in shards.resources(shard) {
-            children.start(&myself, resource).await?;
-        }
-        let stop = CancellationToken::new();
-        tokio::spawn(
-            stop.clone().run_until_cancelled_owned(windows::follow(shards.clone(), shard)),
-        );
-        tokio::spawn(feed::follow(shards, shard, position, myself.clone(), stop.clone()));
+        let tools = Arc::new(Tools { probes, pool, reporter });
+        let children = Children::new(tools, scheduler.clone());
         let publishers = publishing::Publishers::start(&myself, &common, shard).await?;
-        debug!(%shard, term = %leadership.term, resources = children.len(), "monitoring");
-        Ok(ShardState { shard, common, scheduler, children, publishers, _feed: stop.drop_guard() })
+        // Later, so that the shards of a node begin side by side.
+        myself.cast(ShardMessage::Begin)?;
+        let (term, following) = (leadership.term, None);
+        Ok(ShardState { shard, term, common, scheduler, children, publishers, following })
     }
 
     async fn handle(
@@ -120,6 +122,7 @@ impl Actor for ShardSupervisor {
         state: &mut ShardState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
+            ShardMessage::Begin => state.begin(&myself).await?,
             ShardMessage::Changed(changes) => {
                 for change in changes {
                     state.take_in(&myself, change).await?;
@@ -174,14 +177,37 @@ impl Actor for ShardSupervisor {
 }
 
 impl ShardState {
+    /// Starts what the shard holds, and follows its changes from there.
+    async fn begin(&mut self, myself: &ActorRef<ShardMessage>) -> Result<(), ActorProcessingErr> {
+        let (shard, shards) = (self.shard, self.common.shards.clone());
+        // The position is taken before the rows: a change between the two is told twice.
+        let position = shards.cursor().shards.get(&shard).copied().unwrap_or_default();
+        for (started, resource) in shards.resources(shard).into_iter().enumerate() {
+            if started % TURN == 0 {
+                tokio::task::yield_now().await;
+            }
+            self.children.start(myself, Arc::new(Declared::from(&*resource))).await?;
+        }
+        let stop = CancellationToken::new();
+        let windows = windows::follow(shards.clone(), shard);
+        tokio::spawn(stop.clone().run_until_cancelled_owned(windows));
+        tokio::spawn(feed::follow(shards, shard, position, myself.clone(), stop.clone()));
+        self.following = Some(stop.drop_guard());
+        debug!(%shard, term = %self.term, resources = self.children.len(), "monitoring");
+        Ok(())
+    }
+
     async fn take_in(
         &mut self,
         myself: &ActorRef<ShardMessage>,
         change: Change,
     ) -> Result<(), ActorProcessingErr> {
-        let resource = Arc::clone(&change.row.resource);
+        let resource = &change.row.resource;
         match change.kind {
-            ChangeKind::Declared => self.children.declared(myself, resource).await?,
+            ChangeKind::Declared => {
+                let declared = Arc::new(Declared::from(&**resource));
+                self.children.declared(myself, declared).await?;
+            }
             ChangeKind::Removed => self.children.removed(resource.id()),
             ChangeKind::Transition => {
                 self.common.metrics.transitions.inc();

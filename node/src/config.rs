@@ -85,6 +85,13 @@ pub(crate) struct Origins {
 }
 
 impl Config {
+    /// Lets go of the document and its resources, once the shards hold them: a second copy would
+    /// cost as much again.
+    pub(crate) fn forget_resources(&mut self) {
+        self.resources = Vec::new();
+        self.document = Value::Null;
+    }
+
     /// Reads, merges, decodes and checks.
     ///
     /// # Errors

@@ -80,7 +80,7 @@ async fn try_run(args: RunArgs) -> Result<(), RunError> {
     let listener =
         TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
     let shards = Shards::open(options(&config, args.accept_data_loss)).await?;
-    let served = serve(&config, origins, &shards, (listener, signals, descriptors)).await;
+    let served = serve(config, origins, &shards, (listener, signals, descriptors)).await;
     shards.close().await;
     info!("everything is stored; stopped");
     served
@@ -88,18 +88,20 @@ async fn try_run(args: RunArgs) -> Result<(), RunError> {
 
 /// Brings the configuration in, runs until the signal, and stops what it has started.
 async fn serve(
-    config: &Config,
+    mut config: Config,
     origins: crate::config::Origins,
     shards: &Shards,
     (listener, signals, descriptors): (TcpListener, signals::Signals, Descriptors),
 ) -> Result<(), RunError> {
     let metrics = NodeMetrics::new();
-    let stored = reload::store_at_start(shards, config).await?;
-    let settings = settings(config, shards, &metrics, descriptors);
+    let stored = reload::store_at_start(shards, &config).await?;
+    let reloader = Arc::new(Reloader::new(origins, &config, shards.clone(), metrics.clone()));
+    let declared = config.resources.len();
+    config.forget_resources();
+    let settings = settings(&config, shards, &metrics, descriptors);
     let actors = Arc::new(Actors::start(settings).await?);
     let memory = Memory::watch(config.node.memory_limit);
     let (draining, stop) = (CancellationToken::new(), CancellationToken::new());
-    let reloader = Arc::new(Reloader::new(origins, config, shards.clone(), metrics.clone()));
     metrics.reloaded(stored);
     let guards = (memory, descriptors);
     let tokens = [draining.clone(), stop.clone()];
@@ -107,7 +109,7 @@ async fn serve(
     let state = ApiState::new(shards.clone(), hooks);
     let mut api = tokio::spawn(api::serve(listener, state, stop.clone()));
     let announcing = tokio::spawn(announce::transitions(shards.clone(), stop.clone()));
-    banner::ready(config, shards);
+    banner::ready(&config, declared, shards);
     let early = tokio::select! {
         () = signals.wait(&reloader) => None,
         ended = &mut api => Some(ended),

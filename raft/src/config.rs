@@ -41,11 +41,17 @@ impl Shards {
         resources: &[ResourceSpec],
     ) -> Result<ConfigOutcome, ProposeError> {
         let (version, changed) = self.commit_config(digest, document, origin).await?;
-        let mut by_shard: BTreeMap<ShardId, Vec<ResourceSpec>> = BTreeMap::new();
-        for spec in resources {
-            by_shard.entry(self.shard_of(&spec.id)).or_default().push(spec.clone());
+        // Only what some shard still lacks is copied: at most starts that is nothing.
+        let lacking: Vec<&Group> =
+            self.shard_groups().iter().filter(|group| !has_adopted(group, version)).collect();
+        let mut by_shard: BTreeMap<ShardId, Vec<ResourceSpec>> =
+            lacking.iter().map(|group| (group.shard, Vec::new())).collect();
+        for spec in resources.iter().filter(|_| !lacking.is_empty()) {
+            if let Some(specs) = by_shard.get_mut(&self.shard_of(&spec.id)) {
+                specs.push(spec.clone());
+            }
         }
-        let all = self.shard_groups().iter().map(|group| {
+        let all = lacking.into_iter().map(|group| {
             let specs = by_shard.remove(&group.shard).unwrap_or_default();
             adopt(group, version, specs)
         });
@@ -94,9 +100,13 @@ impl Shards {
         origin: &str,
     ) -> Result<(u64, bool), ProposeError> {
         loop {
-            let present = self.meta().replica.state.read().config.clone();
-            let replaces = present.as_ref().map_or(0, |stored| stored.version);
-            if present.is_some_and(|stored| stored.document.digest == digest) {
+            let (replaces, present) = {
+                let state = self.meta().replica.state.read();
+                let stored = state.config.as_ref();
+                let present = stored.is_some_and(|stored| stored.document.digest == digest);
+                (stored.map_or(0, |stored| stored.version), present)
+            };
+            if present {
                 return Ok((replaces, false));
             }
             let command = Command::SetConfig(Box::new(ConfigDocument {
@@ -124,10 +134,11 @@ impl Shards {
     }
 }
 
+fn has_adopted(group: &Group, version: u64) -> bool {
+    group.replica.state.read().head.config_version >= version
+}
+
 async fn adopt(group: &Group, version: u64, specs: Vec<ResourceSpec>) -> Result<(), ProposeError> {
-    if group.replica.state.read().head.config_version >= version {
-        return Ok(());
-    }
     let mut parts = 0;
     for specs in specs.chunks(PART) {
         let command = Command::StageConfig { version, part: parts, specs: specs.to_vec() };

@@ -11,6 +11,7 @@ use tokio::{
 };
 
 use crate::{
+    applier::Applier,
     batcher::{Answer, Batcher, Pending},
     clock::Clock,
     command::Envelope,
@@ -80,6 +81,7 @@ pub(crate) struct Shared {
     pub(crate) node: NodeId,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) sync: SyncQueue,
+    pub(crate) applier: Applier,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) fatal: Fatal,
     pub(crate) room: Option<Arc<Room>>,
@@ -193,7 +195,7 @@ async fn start(
     let failed = |detail: String| OpenError::Consensus { group, detail };
     let node = shared.node.0;
     let config = Arc::new(config(group).validate().map_err(|e| failed(e.to_string()))?);
-    let (machine, starting) = Machine::starting(replica);
+    let (machine, starting) = Machine::starting(replica, shared.applier.clone());
     let raft = Raft::new(node, config, Alone, log, machine).await;
     starting.over();
     let raft = raft.map_err(|e| failed(e.to_string()))?;

@@ -10,6 +10,7 @@
 //! - a stored record whose checksum fails is reported with its key and never served;
 //! - openraft's and RocksDB's types do not leave this crate.
 
+mod applier;
 mod apply;
 mod batcher;
 #[cfg(feature = "chaos")]

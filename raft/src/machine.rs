@@ -21,6 +21,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use crate::{
+    applier::Applier,
     apply,
     disk::{Batch, Disk, Fatal, Space},
     failpoint,
@@ -67,6 +68,15 @@ impl Replica {
 
     pub(crate) fn revision(&self) -> Revision {
         *self.applied.borrow()
+    }
+
+    /// Does what must not fail: once it has, the replica can no longer be trusted, and the process
+    /// ends.
+    fn trusted<T>(&self, work: impl FnOnce(&Self) -> io::Result<T>) -> io::Result<T> {
+        work(self).inspect_err(|error| {
+            let group = self.keys.group();
+            (self.fatal)(&format!("group {group} cannot be applied: {error}"));
+        })
     }
 
     fn apply_chunk(&self, entries: Vec<Entry>) -> io::Result<Vec<Replies>> {
@@ -157,6 +167,7 @@ pub(crate) fn read_applied(view: &dyn crate::disk::View, keys: Keys) -> io::Resu
 #[derive(Clone)]
 pub(crate) struct Machine {
     replica: Arc<Replica>,
+    applier: Applier,
     starting: Starting,
 }
 
@@ -177,29 +188,30 @@ impl Machine {
     /// One that hands out whole snapshots.
     #[cfg(test)]
     pub(crate) fn new(replica: Arc<Replica>) -> Self {
-        Self { replica, starting: Starting::default() }
+        let applier = Applier::start().expect("a test has a thread");
+        Self { replica, applier, starting: Starting::default() }
     }
 
     /// One that hands out descriptions of snapshots until its start is over.
-    pub(crate) fn starting(replica: Arc<Replica>) -> (Self, Starting) {
+    pub(crate) fn starting(replica: Arc<Replica>, applier: Applier) -> (Self, Starting) {
         let starting = Starting(Arc::new(AtomicBool::new(true)));
-        (Self { replica, starting: starting.clone() }, starting)
+        (Self { replica, applier, starting: starting.clone() }, starting)
     }
 
-    /// Runs what blocks on a thread that may block. Once applying has failed, the replica can
-    /// no longer be trusted, and the process ends.
+    /// Runs what takes long on a thread that may block.
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Replica) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
         let replica = Arc::clone(&self.replica);
-        let result = tokio::task::spawn_blocking(move || {
-            work(&replica).inspect_err(|error| {
-                let group = replica.keys.group();
-                (replica.fatal)(&format!("group {group} cannot be applied: {error}"));
-            })
-        });
+        let result = tokio::task::spawn_blocking(move || replica.trusted(work));
         result.await.map_err(io::Error::other)?
+    }
+
+    /// Applies entries on the thread for it.
+    async fn applied(&self, entries: Vec<Entry>) -> io::Result<Vec<Replies>> {
+        let replica = Arc::clone(&self.replica);
+        self.applier.run(move || replica.trusted(|replica| replica.apply_chunk(entries))).await?
     }
 }
 
@@ -225,7 +237,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
                 applied.push(entry);
                 waiting.push(responder);
             }
-            let replies = self.blocking(move |replica| replica.apply_chunk(applied)).await?;
+            let replies = self.applied(applied).await?;
             failpoint!("after-apply-before-reply");
             for (responder, reply) in waiting.into_iter().zip(replies) {
                 if let Some(responder) = responder {

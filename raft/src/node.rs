@@ -1,18 +1,20 @@
 //! All groups of this node: open, propose, stop.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
+use futures_util::future::try_join_all;
 use model::{NodeId, ResourceId, Revision, ShardId, WallTime, event::ClusterIdentity};
 use tokio::sync::watch;
 use tracing::info;
 
 use crate::{
+    applier::Applier,
     batcher::Answer,
     clock::{Clock, SystemClock},
     command::{Command, Envelope, Founding, Push, Registration, Removal, Reply},
     disk::{Disk, Fatal, MemoryDisk},
     error::{OpenError, ProposeError},
-    group::{Group, Role, Shared, load},
+    group::{Group, Role, Shared},
     identity::{DirectoryLock, Identity},
     room::{DiskRoom, Gauge, Room, Watch},
     store::{sync::SyncQueue, watermark::WatermarkFile},
@@ -101,14 +103,18 @@ impl Shards {
         let room = gauged.as_ref().map(|(room, _)| Arc::clone(room));
         let identity = open::identify(&options)?;
         let disk = open::open_disk(&options).await?;
-        let sync =
-            SyncQueue::start(Arc::clone(&disk), Arc::clone(&options.fatal)).map_err(|e| {
-                OpenError::Consensus { group: 0, detail: format!("no thread for syncs: {e}") }
-            })?;
+        let no_thread = |e: io::Error| {
+            let detail = format!("no thread to sync or apply: {e}");
+            OpenError::Consensus { group: 0, detail }
+        };
+        let applier = Applier::start().map_err(no_thread)?;
+        let sync = SyncQueue::start(Arc::clone(&disk), Arc::clone(&options.fatal));
+        let sync = sync.map_err(no_thread)?;
         let shared = Shared {
             node: identity.node_id,
             disk,
             sync: sync.clone(),
+            applier,
             clock: Arc::clone(&options.clock),
             fatal: Arc::clone(&options.fatal),
             room: room.clone(),
@@ -119,15 +125,11 @@ impl Shards {
         let logs = open::open_logs(total, &synced, &shared).inspect_err(|_| sync.close())?;
         // Everything is loaded before anything runs: a node that refuses to start leaves no
         // group behind that still writes.
-        let mut replicas = Vec::with_capacity(total as usize);
-        for group in 0..u64::from(total) {
-            replicas.push(load(group, &shared).await.inspect_err(|_| sync.close())?);
-            (options.progress)(u32::try_from(replicas.len()).unwrap_or(u32::MAX), total);
-        }
-        let mut groups = Vec::with_capacity(total as usize);
-        for ((group, log), replica) in (0..).zip(logs).zip(replicas) {
-            groups.push(Group::open(group, log, replica, &shared).await?);
-        }
+        let replicas = open::load_all(total, &shared, &*options.progress).await;
+        let replicas = replicas.inspect_err(|_| sync.close())?;
+        let opening = (0..).zip(logs).zip(replicas);
+        let opening = opening.map(|((n, log), replica)| Group::open(n, log, replica, &shared));
+        let groups = try_join_all(opening).await?;
         let logs = groups.iter().map(|group| group.log.clone()).collect();
         let watermarks = watermarks::Keeper::start(side_file, logs, Arc::clone(&options.fatal));
         let cluster = identity.cluster();

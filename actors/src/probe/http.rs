@@ -7,6 +7,7 @@ mod body;
 mod exchange;
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
+mod plain;
 mod plan;
 mod redirect;
 #[cfg(test)]

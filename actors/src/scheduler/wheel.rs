@@ -3,17 +3,25 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
-use model::{Miss, Resource, ResourceId, ShardTime};
+use model::{Miss, ResourceId, ShardTime};
 use raft::{Leadership, ReportBody, failpoint};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::time::{DelayQueue, delay_queue};
 
-use super::Runner;
-use crate::{report::Reporter, resource::ResourceMessage};
+use super::{Pace, Runner};
+use crate::{
+    declared::Declared,
+    report::{News, Reporter},
+    resource::ResourceMessage,
+};
+
+/// Timers fire at multiples of this many milliseconds of the boot clock: slots that are due within
+/// it run together, so that an idle processor is woken once for all of them.
+const BEAT: u64 = 4;
 
 /// A resource whose slots are run.
 pub(crate) struct Entry {
-    pub(crate) resource: Arc<Resource>,
+    pub(crate) resource: Arc<Declared>,
     /// Absent for push-fed resources, whose slots only end.
     pub(crate) runner: Option<Runner>,
 }
@@ -34,13 +42,14 @@ struct Armed {
 pub(super) struct Wheel {
     leadership: Leadership,
     reporter: Reporter,
+    pace: Pace,
     queue: DelayQueue<ResourceId>,
     armed: HashMap<ResourceId, Armed>,
 }
 
 impl Wheel {
-    pub(super) fn new(leadership: Leadership, reporter: Reporter) -> Self {
-        Self { leadership, reporter, queue: DelayQueue::new(), armed: HashMap::new() }
+    pub(super) fn new(leadership: Leadership, reporter: Reporter, pace: Pace) -> Self {
+        Self { leadership, reporter, pace, queue: DelayQueue::new(), armed: HashMap::new() }
     }
 
     /// Turns until the orders end.
@@ -68,6 +77,13 @@ impl Wheel {
         Instant::now() + at.since(self.now()).as_duration()
     }
 
+    /// The beat at or after a moment of shard time.
+    fn beat_of(&self, at: ShardTime) -> Instant {
+        let boot = self.reporter.shards.clock().boot_millis();
+        let left = at.since(self.leadership.shard_time(boot));
+        Instant::now() + Duration::from_millis(until_beat(boot, left.0))
+    }
+
     fn schedule(&mut self, entry: Entry) {
         let id = entry.resource.id().clone();
         let former = self.armed.remove(&id);
@@ -82,30 +98,31 @@ impl Wheel {
 
     /// The slot to run next: the one that is due now, late, unless it has run already.
     fn first_slot(&self, entry: &Entry, former: Option<&Armed>) -> u64 {
-        let ledger = &entry.resource.state.ledger;
+        let Declared { incarnation, epoch, next, .. } = &*entry.resource;
         let same_epoch = |armed: &&Armed| {
-            armed.entry.resource.identity.incarnation == entry.resource.identity.incarnation
-                && armed.entry.resource.state.ledger.epoch() == ledger.epoch()
+            armed.entry.resource.incarnation == *incarnation && armed.entry.resource.epoch == *epoch
         };
         if let Some(former) = former.filter(same_epoch) {
             return former.slot;
         }
-        let current = ledger.epoch().current(self.now()).unwrap_or(0);
-        current.max(ledger.next())
+        let current = epoch.current(self.now()).unwrap_or(0);
+        current.max(*next)
     }
 
-    /// A slot that is late already, as all are after a takeover, waits for its place in a short
-    /// spread, so that targets see no burst.
+    /// A first slot, and one that is late already, as all are after a takeover, takes its place
+    /// among all of the node; where those within half of what is left of it are taken, one that
+    /// follows from its phase.
     fn start_of(&self, entry: &Entry, slot: u64) -> Instant {
-        const SPREAD: Duration = Duration::from_secs(2);
-        let epoch = entry.resource.state.ledger.epoch();
+        let epoch = &entry.resource.epoch;
         let (now, due) = (self.now(), epoch.due(slot));
-        if due > now {
-            return self.instant(due);
+        if due > now && slot > 0 {
+            return self.beat_of(due);
         }
-        let left = epoch.due(slot + 1).since(now).as_duration() / 2;
+        let half = epoch.due(slot + 1).since(due.max(now)).as_duration() / 2;
         let share = f64::from(u32::try_from(epoch.phase.0 % 1_000).unwrap_or(0)) / 1_000.0;
-        Instant::now() + left.min(SPREAD).mul_f64(share)
+        let start = Instant::now();
+        let place = self.pace.place(start, half).unwrap_or_else(|| start + half.mul_f64(share));
+        place.max(self.beat_of(due))
     }
 
     fn forget(&mut self, id: &ResourceId) {
@@ -117,7 +134,7 @@ impl Wheel {
     fn due(&mut self, id: ResourceId) {
         let Some(mut armed) = self.armed.remove(&id) else { return };
         let now = self.now();
-        let epoch = *armed.entry.resource.state.ledger.epoch();
+        let epoch = armed.entry.resource.epoch;
         if epoch.due(armed.slot) <= now {
             // Timers may fire late: the slot that is due now runs, those before it are accounted
             // for with its report.
@@ -125,13 +142,13 @@ impl Wheel {
             self.run(&armed.entry, slot);
             armed.slot = slot + 1;
         }
-        let at = self.instant(epoch.due(armed.slot));
+        let at = self.beat_of(epoch.due(armed.slot));
         armed.key = self.queue.insert_at(id.clone(), at);
         self.armed.insert(id, armed);
     }
 
     fn run(&self, entry: &Entry, slot: u64) {
-        let epoch = entry.resource.state.ledger.epoch();
+        let epoch = &entry.resource.epoch;
         let Some(runner) = &entry.runner else {
             // The slots before this one had their time and got no report.
             return self.report(entry, slot, ReportBody::CaughtUp { reason: Miss::NoReport });
@@ -150,6 +167,29 @@ impl Wheel {
 
     fn report(&self, entry: &Entry, slot: u64, body: ReportBody) {
         let (reporter, resource) = (self.reporter.clone(), Arc::clone(&entry.resource));
-        tokio::spawn(async move { reporter.commit(&resource, slot, body).await });
+        tokio::spawn(async move { reporter.commit(&resource, slot, body, News::None).await });
+    }
+}
+
+/// Milliseconds from a moment of the boot clock to the first beat that is at least `left` away.
+fn until_beat(boot: u64, left: u64) -> u64 {
+    let at = boot.saturating_add(left);
+    let past = at % BEAT;
+    left.saturating_add(if past == 0 { 0 } else { BEAT - past })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_timer_never_fires_early_and_at_most_a_beat_late(boot: u64, left in 0u64..1 << 40) {
+            let waited = until_beat(boot >> 8, left);
+            prop_assert!(waited >= left && waited < left + BEAT);
+            prop_assert!(((boot >> 8) + waited).is_multiple_of(BEAT));
+        }
     }
 }

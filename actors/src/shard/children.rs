@@ -6,11 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use model::{Resource, ResourceId};
-use ractor::{Actor, ActorCell, ActorId, ActorRef, SpawnErr};
+use model::ResourceId;
+use ractor::{Actor, ActorCell, ActorRef, SpawnErr};
 
 use super::ShardMessage;
 use crate::{
+    declared::Declared,
     resource::{ResourceActor, ResourceArguments, ResourceMessage, Tools},
     scheduler::{SchedulerMessage, entry},
 };
@@ -22,24 +23,29 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const FORGIVEN_AFTER: Duration = Duration::from_secs(600);
 
 struct Child {
-    resource: Arc<Resource>,
+    resource: Arc<Declared>,
     /// Absent for push-fed resources, which nobody probes.
     actor: Option<ActorRef<ResourceMessage>>,
-    crashes: u32,
-    last_crash: Option<(Instant, String)>,
+    /// Boxed, because hardly any child has one.
+    crashed: Option<Box<Crashed>>,
+}
+
+struct Crashed {
+    times: u32,
+    last: Instant,
+    why: String,
 }
 
 /// See the module.
 pub(super) struct Children {
-    tools: Tools,
+    tools: Arc<Tools>,
     scheduler: ActorRef<SchedulerMessage>,
     by_id: HashMap<ResourceId, Child>,
-    by_actor: HashMap<ActorId, ResourceId>,
 }
 
 impl Children {
-    pub(super) fn new(tools: Tools, scheduler: ActorRef<SchedulerMessage>) -> Self {
-        Self { tools, scheduler, by_id: HashMap::new(), by_actor: HashMap::new() }
+    pub(super) fn new(tools: Arc<Tools>, scheduler: ActorRef<SchedulerMessage>) -> Self {
+        Self { tools, scheduler, by_id: HashMap::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -50,9 +56,9 @@ impl Children {
     pub(super) async fn start(
         &mut self,
         myself: &ActorRef<ShardMessage>,
-        resource: Arc<Resource>,
+        resource: Arc<Declared>,
     ) -> Result<(), SpawnErr> {
-        let child = Child { resource, actor: None, crashes: 0, last_crash: None };
+        let child = Child { resource, actor: None, crashed: None };
         self.spawn(myself, child).await
     }
 
@@ -60,17 +66,17 @@ impl Children {
     pub(super) async fn declared(
         &mut self,
         myself: &ActorRef<ShardMessage>,
-        resource: Arc<Resource>,
+        resource: Arc<Declared>,
     ) -> Result<(), SpawnErr> {
         let id = resource.id().clone();
         let Some(child) = self.by_id.get_mut(&id) else {
             return self.start(myself, resource).await;
         };
-        if resource.identity.generation < child.resource.identity.generation {
+        if resource.generation < child.resource.generation {
             // An older change, told again.
             return Ok(());
         }
-        let same_life = child.resource.identity.incarnation == resource.identity.incarnation;
+        let same_life = child.resource.incarnation == resource.incarnation;
         let same_kind = child.resource.spec.check.is_probed() == resource.spec.check.is_probed();
         if !(same_life && same_kind) {
             self.removed(&id);
@@ -91,7 +97,6 @@ impl Children {
         let _ = self.scheduler.cast(SchedulerMessage::Forget(id.clone()));
         let Some(child) = self.by_id.remove(id) else { return };
         if let Some(actor) = child.actor {
-            self.by_actor.remove(&actor.get_id());
             actor.stop(None);
         }
     }
@@ -104,15 +109,16 @@ impl Children {
 
     /// Notes a crash. Says whose actor it was and how long to wait before it is started again.
     pub(super) fn crashed(&mut self, who: &ActorCell, why: &str) -> Option<(ResourceId, Duration)> {
-        let id = self.by_actor.remove(&who.get_id())?;
-        let child = self.by_id.get_mut(&id)?;
-        if child.last_crash.as_ref().is_some_and(|(at, _)| at.elapsed() > FORGIVEN_AFTER) {
-            child.crashes = 0;
-        }
-        child.crashes += 1;
-        child.last_crash = Some((Instant::now(), why.to_owned()));
-        let pause = Duration::from_secs(1 << (child.crashes - 1).min(6)).min(LONGEST_PAUSE);
-        Some((id, pause))
+        // A look at all, because crashes are rare and a second index costs memory for ever.
+        let is_it =
+            |child: &Child| child.actor.as_ref().is_some_and(|a| a.get_id() == who.get_id());
+        let (id, child) = self.by_id.iter_mut().find(|(_, child)| is_it(child))?;
+        let former = child.crashed.take().filter(|crash| crash.last.elapsed() <= FORGIVEN_AFTER);
+        let times = former.map_or(0, |crash| crash.times) + 1;
+        let crashed = Crashed { times, last: Instant::now(), why: why.to_owned() };
+        child.crashed = Some(Box::new(crashed));
+        let pause = Duration::from_secs(1 << (times - 1).min(6)).min(LONGEST_PAUSE);
+        Some((id.clone(), pause))
     }
 
     /// Starts a crashed actor again, unless its resource has gone meanwhile.
@@ -134,13 +140,12 @@ impl Children {
     ) -> Result<(), SpawnErr> {
         let id = child.resource.id().clone();
         if child.resource.spec.check.is_probed() {
-            let last = child.last_crash.as_ref().filter(|_| child.crashes >= PARKED_AFTER);
-            let parked = last.map(|(_, why)| why.clone());
-            let (resource, tools) = (Arc::clone(&child.resource), self.tools.clone());
+            let too_often = child.crashed.as_ref().filter(|crash| crash.times >= PARKED_AFTER);
+            let parked = too_often.map(|crash| crash.why.clone());
+            let (resource, tools) = (Arc::clone(&child.resource), Arc::clone(&self.tools));
             let arguments = ResourceArguments { resource, tools, parked };
             let (actor, _) =
                 Actor::spawn_linked(None, ResourceActor, arguments, myself.get_cell()).await?;
-            self.by_actor.insert(actor.get_id(), id.clone());
             child.actor = Some(actor);
         }
         let scheduled = entry(Arc::clone(&child.resource), child.actor.clone());

@@ -33,8 +33,8 @@ pub(super) fn progress(data_dir: &Path) -> Arc<dyn Fn(u32, u32) + Send + Sync> {
 }
 
 /// Tells that the node is up.
-pub(super) fn ready(config: &Config, shards: &Shards) {
-    let (cluster, resources) = (&shards.cluster().name, config.resources.len());
+pub(super) fn ready(config: &Config, resources: usize, shards: &Shards) {
+    let cluster = &shards.cluster().name;
     let url = format!("http://{}", config.listen.http);
     if !io::stderr().is_terminal() {
         info!(url, cluster, node = config.node.name, resources, "ready");

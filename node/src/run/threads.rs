@@ -10,7 +10,7 @@ use tokio::{
     task::spawn_blocking,
 };
 
-/// Threads for work that blocks, such as applying entries.
+/// Threads for work that blocks, such as reading files.
 const BLOCKING: usize = 64;
 /// Longer than a shortage of threads is likely to last.
 const KEPT: Duration = Duration::from_secs(86_400);

@@ -2,14 +2,16 @@
 
 use std::{io, path::Path, sync::Arc};
 
+use futures_util::{StreamExt, stream};
 use uuid::Uuid;
 
 use super::{Options, watermarks};
 use crate::{
     disk::{Disk, RocksDisk},
     error::OpenError,
-    group::Shared,
+    group::{Shared, load},
     identity::Identity,
+    machine::Replica,
     room::{Gauge, Room, gauge_of},
     store::{log::LogStore, watermark::Watermarks},
 };
@@ -40,6 +42,22 @@ pub(super) fn open_logs(
         Ok(log)
     };
     (0..u64::from(total)).map(open).collect()
+}
+
+/// Loads all groups, as many at a time as there are processors. Where one is damaged, those that
+/// were begun are ended first: nobody reads on in the background.
+pub(super) async fn load_all(
+    total: u32,
+    shared: &Shared,
+    progress: &(dyn Fn(u32, u32) + Send + Sync),
+) -> Result<Vec<Arc<Replica>>, OpenError> {
+    let at_once = std::thread::available_parallelism().map_or(1, usize::from);
+    let groups = stream::iter(0..u64::from(total)).map(|group| load(group, shared));
+    let loaded = groups.buffered(at_once).enumerate().map(|(number, replica)| {
+        progress(u32::try_from(number + 1).unwrap_or(u32::MAX), total);
+        replica
+    });
+    loaded.collect::<Vec<_>>().await.into_iter().collect()
 }
 
 /// The room of the data directory, and how it is measured. The directory is made for that.

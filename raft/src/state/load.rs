@@ -121,21 +121,30 @@ impl State {
 fn load_resources(view: &dyn View, keys: Keys, state: &mut State) -> io::Result<()> {
     let mut specs = Vec::new();
     records(view, keys, Kind::Spec, |_, stored: StoredSpec| specs.push(stored))?;
-    for stored in specs {
-        let key = keys.resource(Kind::State, &stored.spec.id);
-        let missing = || Damaged::Shape { key: record::show(&key) };
-        let bytes = view.get(Space::State, &key)?.ok_or_else(missing)?;
-        let resource = Resource {
-            spec: Arc::new(stored.spec),
-            identity: stored.identity,
-            state: decode(&key, &bytes)?,
-        };
-        #[cfg(feature = "chaos")]
-        let resource = crate::chaos::maybe_without_pending(resource);
-        state.index.insert(&resource);
-        state.resources.insert(resource.id().clone(), Arc::new(resource));
+    // Both kinds are in the order of the ids, so one pass over each joins them.
+    let mut specs = specs.into_iter().peekable();
+    each(view, keys, Kind::State, |id, key, bytes| {
+        let declared = |stored: &StoredSpec| id.strip_suffix('\0') == Some(stored.spec.id.as_str());
+        if let Some(StoredSpec { spec, identity }) = specs.next_if(declared) {
+            let spec = Arc::new(spec);
+            take_in(state, Resource { spec, identity, state: decode(key, bytes)? });
+        }
+        Ok(())
+    })?;
+    match specs.next() {
+        Some(lacking) => {
+            let key = keys.resource(Kind::State, &lacking.spec.id);
+            Err(Damaged::Shape { key: record::show(&key) }.into())
+        }
+        None => Ok(()),
     }
-    Ok(())
+}
+
+fn take_in(state: &mut State, resource: Resource) {
+    #[cfg(feature = "chaos")]
+    let resource = crate::chaos::maybe_without_pending(resource);
+    state.index.insert(&resource);
+    state.resources.insert(resource.id().clone(), Arc::new(resource));
 }
 
 /// A row's last change is told by the record that follows it at once, or by the row itself.

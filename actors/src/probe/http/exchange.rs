@@ -18,6 +18,7 @@ use tokio::{
 };
 use url::Url;
 
+use super::plain::Plain;
 use crate::probe::{
     Shared,
     budget::Budget,
@@ -93,7 +94,7 @@ impl Caller<'_> {
         let endpoint = endpoint(url)?;
         if url.scheme() != "https" {
             let (stream, peer) = dial(resolver, &endpoint, budget, &mut seen.timings).await?;
-            return Ok((Box::new(stream), peer));
+            return Ok((Box::new(Plain(stream)), peer));
         }
         let identity = Identity::new(&endpoint.host.to_string()).map_err(Fault::failed)?;
         let verifier = tls.verifier(trust, budget).await?;

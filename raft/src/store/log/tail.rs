@@ -5,10 +5,19 @@ use std::{
     ops::{Bound, RangeBounds},
 };
 
-use crate::types::{Entry, LogId};
+use openraft::EntryPayload;
+
+use crate::{
+    command::Command,
+    types::{Entry, LogId},
+};
 
 /// Entries that are durable are kept up to this number.
 const KEPT: usize = 256;
+/// And up to this weight, about as many commands: entries differ by a factor of a thousand.
+const KEPT_WEIGHT: usize = 1_024;
+/// A document weighs one for so many bytes.
+const DOCUMENT_UNIT: usize = 512;
 
 /// Invariant: `entries` has no hole, and holds at least everything after `durable`.
 #[derive(Debug)]
@@ -17,15 +26,18 @@ pub(super) struct Tail {
     pub(super) last: Option<LogId>,
     pub(super) durable: Option<LogId>,
     entries: BTreeMap<u64, Entry>,
+    /// Of all entries together.
+    weight: usize,
 }
 
 impl Tail {
     pub(super) fn new(purged: Option<LogId>, last: Option<LogId>) -> Self {
-        Self { purged, last, durable: last, entries: BTreeMap::new() }
+        Self { purged, last, durable: last, entries: BTreeMap::new(), weight: 0 }
     }
 
     pub(super) fn push(&mut self, entry: Entry) {
         self.last = Some(entry.log_id);
+        self.weight += weight(&entry);
         self.entries.insert(entry.log_id.index, entry);
         self.evict();
     }
@@ -40,12 +52,14 @@ impl Tail {
 
     pub(super) fn truncate(&mut self, last: Option<LogId>) {
         self.entries.split_off(&last.map_or(0, |id| id.index + 1));
+        self.weigh();
         self.last = self.last.min(last.max(self.purged));
         self.durable = self.durable.min(self.last);
     }
 
     pub(super) fn purge(&mut self, upto: LogId) {
         self.entries = self.entries.split_off(&(upto.index + 1));
+        self.weigh();
         self.purged = self.purged.max(Some(upto));
         self.last = self.last.max(Some(upto));
         self.durable = self.durable.max(Some(upto));
@@ -60,12 +74,28 @@ impl Tail {
 
     fn evict(&mut self) {
         let Some(durable) = self.durable else { return };
-        while self.entries.len() > KEPT
-            && self.entries.first_key_value().is_some_and(|(index, _)| *index <= durable.index)
-        {
-            self.entries.pop_first();
+        while self.entries.len() > KEPT || self.weight > KEPT_WEIGHT {
+            let first = self.entries.first_entry().filter(|first| *first.key() <= durable.index);
+            let Some(first) = first else { return };
+            self.weight -= weight(&first.remove());
         }
     }
+
+    fn weigh(&mut self) {
+        self.weight = self.entries.values().map(weight).sum();
+    }
+}
+
+/// About how many commands an entry is worth.
+fn weight(entry: &Entry) -> usize {
+    let EntryPayload::Normal(proposal) = &entry.payload else { return 1 };
+    let of_command = |command: &Command| match command {
+        Command::Observe(reports) => reports.len(),
+        Command::StageConfig { specs, .. } => specs.len(),
+        Command::SetConfig(document) => document.document.len() / DOCUMENT_UNIT,
+        _ => 0,
+    };
+    proposal.envelopes.iter().map(|envelope| 1 + of_command(&envelope.command)).sum()
 }
 
 /// A range of indexes as `from <= index < to`.

@@ -8,6 +8,7 @@ use openraft::{RaftSnapshotBuilder, storage::RaftStateMachine};
 
 use super::*;
 use crate::{
+    applier::Applier,
     command::{Command, Envelope, Founding, Proposal, Report, ReportBody, SinkAdvance, Stamp},
     disk::{CutDisk, MemoryDisk},
     fixture::{Stored, register, spec, stored},
@@ -153,7 +154,8 @@ async fn a_snapshot_of_another_group_is_refused() {
 #[tokio::test]
 async fn a_description_without_content_cannot_be_installed() {
     let mut source = lived(1).await;
-    let (mut machine, starting) = Machine::starting(Arc::clone(&source.replica));
+    let (mut machine, starting) =
+        Machine::starting(Arc::clone(&source.replica), Applier::start().unwrap());
     let described = machine.get_current_snapshot().await.unwrap().unwrap();
     starting.over();
     let whole = machine.get_current_snapshot().await.unwrap().unwrap();

@@ -1,0 +1,70 @@
+//! The thread that applies entries, of all groups in turn.
+//!
+//! Invariant: jobs run one after another, in the order in which they came. Writers of one store
+//! wait for each other anyway; a thread of its own spares each entry two switches between threads,
+//! and keeps a device that hangs from blocking those that answer reads.
+
+use std::{any::Any, io, panic, sync::mpsc, thread};
+
+use tokio::sync::oneshot;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// Hands jobs to the thread, which ends with the last clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Applier {
+    /// Bounded by the number of groups: each waits for its job before it has another.
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Applier {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The system has no thread for it.
+    pub(crate) fn start() -> io::Result<Self> {
+        let (jobs, waiting) = mpsc::channel::<Job>();
+        let thread = thread::Builder::new().name("apply".to_owned());
+        thread.spawn(move || waiting.into_iter().for_each(|job| job()))?;
+        Ok(Self { jobs })
+    }
+
+    /// Runs a job and waits for what it returns.
+    ///
+    /// # Errors
+    /// The job has panicked; the thread goes on.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<T> {
+        let (done, result) = oneshot::channel();
+        let job = move || {
+            // The caller may have gone away, which undoes nothing.
+            let _ = done.send(panic::catch_unwind(panic::AssertUnwindSafe(job)));
+        };
+        let ended = || io::Error::other("the thread that applies entries has ended");
+        self.jobs.send(Box::new(job)).map_err(|_| ended())?;
+        result.await.map_err(|_| ended())?.map_err(|panic| io::Error::other(text_of(&*panic)))
+    }
+}
+
+fn text_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    format!("applying has panicked: {}", text.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn jobs_run_in_order_and_a_panic_ends_only_its_own() {
+        let applier = Applier::start().unwrap();
+        assert_eq!(applier.run(|| 1).await.unwrap(), 1);
+        let error = applier.run(|| -> u8 { panic!("out of order") }).await.unwrap_err();
+        assert_eq!(error.to_string(), "applying has panicked: out of order");
+        let (first, second) = tokio::join!(applier.run(|| 2), applier.run(|| 3));
+        assert_eq!((first.unwrap(), second.unwrap()), (2, 3));
+    }
+}
