@@ -1,18 +1,17 @@
 //! `GET …/resources/{id}/events`: a resource's published events, oldest first.
 
 use axum::{
-    Json,
     extract::State,
     http::{HeaderMap, HeaderValue, header::LINK},
     response::{IntoResponse, Response},
 };
 use model::{ResourceId, Sequence, event::Event};
-use serde_json::Value;
 
 use crate::{
     error::ApiError,
     headers::Stamp,
     path::ResourcePath,
+    pieces,
     query::{Query, number},
     resources::{RESOURCES, not_found},
     state::ApiState,
@@ -52,11 +51,13 @@ pub(crate) async fn list_events(
     let Some(events) = read.value else {
         return Err(not_found(&id).with_headers(stamp.headers()));
     };
-    let cluster = api.shards().cluster();
-    let shown: Vec<Value> = events.iter().map(|event| event.to_cloudevent(cluster)).collect();
     let full = events.len() >= most;
     let next = next(&id, events.last().filter(|_| full), limit);
-    Ok((stamp, next, Json(shown)).into_response())
+    let shards = api.shards().clone();
+    let shown = pieces::array(events, move |piece, event| {
+        serde_json::to_writer(piece, &event.to_cloudevent(shards.cluster()))
+    });
+    Ok((stamp, next, shown).into_response())
 }
 
 fn next(id: &ResourceId, last: Option<&Event>, limit: u64) -> HeaderMap {

@@ -20,6 +20,7 @@ mod limits;
 mod maintenance;
 mod metrics;
 mod path;
+mod pieces;
 mod query;
 mod resources;
 mod routes;

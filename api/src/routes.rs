@@ -4,7 +4,7 @@
 //! the API cannot disagree.
 
 use axum::{Extension, Router, middleware};
-use tower_http::compression::CompressionLayer;
+use tower_http::{CompressionLevel, compression::CompressionLayer};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
@@ -27,7 +27,8 @@ pub fn router(state: ApiState) -> Router {
         .layer(Extension(docs::document(description)))
         .layer(middleware::from_fn(layer::catch_panics))
         .layer(middleware::from_fn_with_state(state.clone(), layer::accompany))
-        .layer(CompressionLayer::new())
+        // What compresses an answer best takes mebibytes for each.
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .with_state(state)
 }
 

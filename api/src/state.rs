@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    layer::LargeReads,
     limits::Limits,
     metrics::{Census, HttpMetrics},
 };
@@ -35,6 +36,7 @@ struct Inner {
     census: Census,
     in_flight: Arc<Semaphore>,
     watches: Arc<Semaphore>,
+    large_reads: LargeReads,
     was_ready: AtomicBool,
 }
 
@@ -48,8 +50,9 @@ pub type SinkStates = Arc<dyn Fn() -> Vec<SinkHealth> + Send + Sync>;
 /// Says what else must hold before the node is ready.
 pub type Readiness = Arc<dyn Fn() -> Vec<ReadinessCheck> + Send + Sync>;
 
-/// Says why reads that take much memory are refused now, if they are.
-pub type Shortage = Arc<dyn Fn() -> Option<String> + Send + Sync>;
+/// Says why reads that take much memory are refused now, if they are; asked with the bytes that
+/// those under way may yet take.
+pub type Shortage = Arc<dyn Fn(u64) -> Option<String> + Send + Sync>;
 
 /// What the node lends to the API.
 #[derive(Clone)]
@@ -138,7 +141,7 @@ impl Default for Hooks {
             }),
             sinks: Arc::new(Vec::new),
             readiness: Arc::new(Vec::new),
-            short_of_memory: Arc::new(|| None),
+            short_of_memory: Arc::new(|_| None),
             shutdown: CancellationToken::new(),
             limits: Limits::default(),
         }
@@ -167,9 +170,14 @@ impl ApiState {
             in_flight: Arc::new(Semaphore::new(hooks.limits.in_flight)),
             watches: Arc::new(Semaphore::new(hooks.limits.watches)),
             was_ready: AtomicBool::new(false),
+            large_reads: LargeReads::default(),
             shards,
             hooks,
         }))
+    }
+
+    pub(crate) fn large_reads(&self) -> &LargeReads {
+        &self.0.large_reads
     }
 
     pub(crate) fn shards(&self) -> &Shards {

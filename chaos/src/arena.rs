@@ -81,9 +81,8 @@ impl Arena {
     }
 
     /// Writes down a damage and what came of it.
-    pub fn damage(&mut self, what: &str, file: &str, refused: Option<String>, shown: Vec<String>) {
-        let (round, what, file) = (self.round, what.to_owned(), file.to_owned());
-        self.history.damages.push(Damage { round, what, file, refused, differences: shown });
+    pub fn damage(&mut self, damage: Damage) {
+        self.history.damages.push(damage);
     }
 
     /// Watches something that the scenario brings along, from now on.
@@ -130,17 +129,6 @@ impl Arena {
     pub fn kill(&mut self) -> Result<()> {
         self.node.kill()?;
         self.ended("killed".to_owned(), true);
-        Ok(())
-    }
-
-    /// Starts the process and does not wait for it: it is to end by itself.
-    ///
-    /// # Errors
-    /// Where it cannot be started.
-    pub fn begin(&mut self) -> Result<()> {
-        let at = self.now();
-        self.node.start_process()?;
-        self.history.starts.push(Start { at, ready_after: None });
         Ok(())
     }
 

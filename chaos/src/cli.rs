@@ -12,7 +12,7 @@ use crate::{
     report,
     runner::{self, Options, Verdict},
     scenario::Scenario,
-    scenarios,
+    scenarios::{self, ALL},
 };
 
 /// Hurts a real node in every way that this machine has, and shows that its promises hold.
@@ -54,6 +54,9 @@ struct Run {
     /// How often each fault is injected
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
+    /// Where histories and verdicts are written
+    #[arg(long, default_value = "chaos-results")]
+    out: PathBuf,
     #[command(flatten)]
     common: Common,
 }
@@ -77,9 +80,6 @@ struct Common {
     /// Tell each fault as it happens
     #[arg(short, long)]
     verbose: bool,
-    /// Where histories and verdicts are written
-    #[arg(long, default_value = "chaos-results")]
-    out: PathBuf,
     /// Another build of the node than the one beside this program
     #[arg(long)]
     binary: Option<PathBuf>,
@@ -118,7 +118,7 @@ async fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Run(run) => {
             let wanted: Vec<String> = run.scenarios.iter().chain(&run.rows).cloned().collect();
             let scenarios = scenarios::select(&wanted).map_err(anyhow::Error::msg)?;
-            run_all(&scenarios, &run.common.options(run.rounds), &run.common.out).await
+            run_all(&scenarios, &run.common.options(run.rounds), &run.out).await
         }
         Command::Needs { scenarios } => {
             let scenarios = scenarios::select(&scenarios).map_err(anyhow::Error::msg)?;
@@ -141,6 +141,7 @@ async fn run_all(
     options: &Options,
     out: &std::path::Path,
 ) -> Result<ExitCode> {
+    report::prepare(out)?;
     let mut verdicts: Vec<Verdict> = Vec::new();
     for scenario in scenarios {
         let (verdict, history) = runner::run(scenario, options).await;
@@ -179,18 +180,20 @@ fn replay(file: &std::path::Path) -> Result<ExitCode> {
 }
 
 fn listing() -> String {
-    let row = |scenario: &Scenario| {
-        let here = scenario.missing(None).map_or("yes".to_owned(), |why| format!("no: {why}"));
+    let missing: Vec<Option<String>> = ALL.iter().map(|scenario| scenario.missing(None)).collect();
+    let row = |(scenario, missing): (&Scenario, &Option<String>)| {
         [
             scenario.row.to_string(),
             scenario.name.to_owned(),
             scenario.invariants.to_owned(),
+            if missing.is_none() { "yes" } else { "no" }.to_owned(),
             scenario.fault.to_owned(),
-            here,
         ]
     };
-    let headings = ["ROW", "SCENARIO", "INVARIANTS", "FAULT", "HERE"];
-    let mut text = report::aligned(headings, scenarios::ALL.iter().map(row));
+    let headings = ["ROW", "SCENARIO", "INVARIANTS", "HERE", "FAULT"];
+    let mut text = report::aligned(headings, ALL.iter().zip(&missing).map(row));
+    let names = ALL.iter().map(|scenario| scenario.name);
+    text += &report::not_here(names.zip(missing).filter_map(|(name, why)| Some((name, why?))));
     text.push('\n');
     for invariant in invariants::ALL {
         text += &format!(" {}  {}\n", invariant.letter, invariant.says);

@@ -154,6 +154,9 @@ pub struct Damage {
     pub what: String,
     /// The file's name alone.
     pub file: String,
+    /// What its refusal has to say; anything that names the damage where absent.
+    #[serde(default)]
+    pub found_by: Option<String>,
     /// The words with which the node refused to start or ended; absent where it served.
     pub refused: Option<String>,
     /// What it showed that differs from what it had acknowledged before; empty is well.

@@ -18,7 +18,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 pub use power_cut::{POWER_CUT, cut};
-pub use small_fs::{Filler, SMALL_FS, SmallFs};
+pub use small_fs::{Filler, SMALL_FS, SmallFs, free};
 pub use strace::{Injection, STRACE, Tracer};
 
 /// One way to hurt.
@@ -40,4 +40,13 @@ pub(crate) fn tool(program: &str, arguments: &[&str]) -> Result<()> {
     let words = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{program} {}: {}", arguments.join(" "), words.trim());
     Ok(())
+}
+
+/// Why a mechanism that wants root is not to be had: who is not root needs no details.
+pub(crate) fn lacking(why: &anyhow::Error, needs: &str) -> String {
+    if rustix::process::geteuid().is_root() {
+        format!("{why:#}; it needs {needs}")
+    } else {
+        format!("it needs root, {needs}")
+    }
 }

@@ -48,7 +48,7 @@ pub const ALL: &[Mutant] = &[
         name: "verify-no-checksums",
         bug: "bug-bad-checksum=return",
         with: "",
-        scenario: "bit-flip",
+        scenario: "misread",
     },
     Mutant {
         name: "publish-before-commit",
@@ -98,7 +98,7 @@ pub struct Outcome {
 }
 
 /// Scenario and help, and what came of them without a bug.
-type Sound = BTreeMap<(&'static str, &'static str), String>;
+type Sound = BTreeMap<(&'static str, &'static str), Verdict>;
 
 /// Runs each bug's scenario on the binary that has it, after the same without the bug.
 ///
@@ -114,34 +114,34 @@ pub async fn run(wanted: &[String], options: &Options) -> Result<Outcome> {
     let (mut rows, mut sound, mut all_caught) = (Vec::new(), Sound::new(), true);
     for mutant in ALL.iter().filter(|m| wanted.is_empty() || wanted.iter().any(|w| w == m.name)) {
         let without = without(mutant, &options, &mut sound).await?;
+        if !holds(&without) {
+            all_caught = false;
+            rows.push(not_shown(mutant, &without));
+            continue;
+        }
         say(&format!("with the bug {}", mutant.name));
         let verdict = one(mutant, &joined(mutant.with, mutant.bug), &options).await?;
-        all_caught &= without == HELD && is_caught(&verdict);
-        rows.push(row(mutant, without, &verdict));
+        all_caught &= is_caught(&verdict);
+        rows.push(row(mutant, &verdict));
     }
     let headings =
         ["BUG", "SCENARIO", "WITHOUT IT", "CAUGHT BY", "IN ROUND", "SECONDS", "FIRST OFFENCE"];
     Ok(Outcome { text: report::aligned(headings, rows), all_caught })
 }
 
-const HELD: &str = "held";
-
-async fn without(mutant: &Mutant, options: &Options, sound: &mut Sound) -> Result<String> {
+async fn without(mutant: &Mutant, options: &Options, sound: &mut Sound) -> Result<Verdict> {
     let key = (mutant.scenario, mutant.with);
     if let Some(known) = sound.get(&key) {
         return Ok(known.clone());
     }
     say(&format!("without a bug, with fail points {:?}", mutant.with));
     let verdict = one(mutant, mutant.with, options).await?;
-    let held = verdict.held() && verdict.not_run.is_none();
-    let outcome = if held {
-        HELD.to_owned()
-    } else {
-        say(&report::details(&verdict));
-        verdict.not_run.unwrap_or_else(|| "NOT HELD".to_owned())
-    };
-    sound.insert(key, outcome.clone());
-    Ok(outcome)
+    sound.insert(key, verdict.clone());
+    Ok(verdict)
+}
+
+fn holds(verdict: &Verdict) -> bool {
+    verdict.held() && verdict.not_run.is_none()
 }
 
 async fn one(mutant: &Mutant, points: &str, options: &Options) -> Result<Verdict> {
@@ -156,21 +156,31 @@ fn is_caught(verdict: &Verdict) -> bool {
     verdict.invariants.iter().any(|(_, broken)| !broken.is_empty())
 }
 
-fn row(mutant: &Mutant, without: String, verdict: &Verdict) -> [String; 7] {
+fn row(mutant: &Mutant, verdict: &Verdict) -> [String; 7] {
     let broken = verdict.invariants.iter().filter(|(_, broken)| !broken.is_empty());
     let letters: Vec<String> = broken.clone().map(|(letter, _)| letter.to_string()).collect();
     let first = broken.clone().next().map(|(_, broken)| broken[0].clone());
-    let why = verdict.not_run.clone().or(verdict.failed.clone());
     let caught = if letters.is_empty() { "NOT CAUGHT".to_owned() } else { letters.join(" ") };
     [
         mutant.name.to_owned(),
         mutant.scenario.to_owned(),
-        without,
+        "held".to_owned(),
         caught,
         verdict.rounds.to_string(),
         format!("{:.0}", verdict.seconds),
-        first.or(why).unwrap_or_default(),
+        first.or(verdict.failed.clone()).unwrap_or_default(),
     ]
+}
+
+/// The scenario itself does not hold, or cannot be run: it would prove nothing.
+fn not_shown(mutant: &Mutant, without: &Verdict) -> [String; 7] {
+    let (word, why) = match &without.not_run {
+        Some(why) => ("not run", why.clone()),
+        None => ("NOT HELD", report::details(without).replace('\n', "; ")),
+    };
+    let [name, scenario, word] = [mutant.name, mutant.scenario, word].map(str::to_owned);
+    let nothing = String::new;
+    [name, scenario, word, "NOT SHOWN".to_owned(), nothing(), nothing(), why]
 }
 
 #[cfg(test)]

@@ -10,12 +10,22 @@ use crate::{history::History, runner::Verdict};
 /// Violations that are shown of one invariant; the file has all.
 const SHOWN: usize = 5;
 
+/// Makes the folder, and tries whether it can be written before minutes are spent on what is to
+/// go there.
+///
+/// # Errors
+/// Where it cannot.
+pub fn prepare(dir: &Path) -> Result<()> {
+    let tried = fs::create_dir_all(dir).and_then(|()| tempfile::tempfile_in(dir));
+    let remedy = || format!("cannot write to {}; choose a folder by --out", dir.display());
+    tried.map(drop).with_context(remedy)
+}
+
 /// Writes the history and the verdict of a run as JSON; answers the history's path.
 ///
 /// # Errors
 /// Where the folder cannot be written.
 pub fn write(dir: &Path, verdict: &Verdict, history: &History) -> Result<String> {
-    fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let base = format!("{:02}-{}-{}", verdict.row, verdict.scenario, verdict.seed);
     let path = dir.join(format!("{base}.history.json"));
     fs::write(&path, serde_json::to_vec(history)?)?;
@@ -38,10 +48,11 @@ pub(crate) fn aligned<const N: usize>(
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
-/// Scenario × invariant × rounds × verdict × seconds.
+/// Scenario × invariant × rounds × verdict × seconds, and below it why some were not run.
 #[must_use]
 pub fn table(verdicts: &[Verdict]) -> String {
-    aligned(
+    let reasons = verdicts.iter().filter_map(|v| Some((v.scenario.as_str(), v.not_run.clone()?)));
+    let table = aligned(
         ["ROW", "SCENARIO", "INVARIANTS", "ROUNDS", "VERDICT", "SECONDS"],
         verdicts.iter().map(|verdict| {
             [
@@ -53,7 +64,15 @@ pub fn table(verdicts: &[Verdict]) -> String {
                 format!("{:.0}", verdict.seconds),
             ]
         }),
-    )
+    );
+    table + &not_here(reasons)
+}
+
+/// Scenarios that this machine cannot run, each with the reason.
+pub(crate) fn not_here<'a>(reasons: impl Iterator<Item = (&'a str, String)>) -> String {
+    let line = |(name, why): (&str, String)| format!("  {name}: {why}\n");
+    let lines: String = reasons.map(line).collect();
+    if lines.is_empty() { lines } else { format!("\nnot run on this machine:\n{lines}") }
 }
 
 /// The letters, a broken one marked.
@@ -66,7 +85,7 @@ fn letters(verdict: &Verdict) -> String {
 
 fn outcome(verdict: &Verdict) -> String {
     match verdict {
-        Verdict { not_run: Some(why), .. } => format!("not run: {why}"),
+        Verdict { not_run: Some(_), .. } => "not run".to_owned(),
         verdict if verdict.held() => "held".to_owned(),
         Verdict { failed: Some(_), .. } => "FAILED".to_owned(),
         _ => "BROKEN".to_owned(),
@@ -120,6 +139,20 @@ mod tests {
     fn what_was_not_run_is_told_and_never_as_held() {
         let verdict = Verdict { not_run: Some("strace is missing".into()), ..verdict(&[]) };
         let table = table(&[verdict]);
-        assert!(table.contains("not run: strace is missing") && !table.contains("held"));
+        assert!(table.contains("not run  4"), "{table}");
+        assert!(
+            table.ends_with("not run on this machine:\n  kill: strace is missing\n"),
+            "{table}"
+        );
+        assert!(!table.contains("held"));
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_refused_with_the_remedy() {
+        let dir = tempfile::tempdir().unwrap();
+        prepare(&dir.path().join("made")).unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+        assert!(format!("{:#}", prepare(&file).unwrap_err()).contains("--out"));
     }
 }

@@ -9,6 +9,7 @@ mod exhausted;
 mod held;
 mod io_error;
 mod memory;
+mod misread;
 mod power_cut;
 mod restart;
 mod slow_disk;
@@ -31,6 +32,7 @@ pub const ALL: &[Scenario] = &[
     power_cut::POWER,
     torn_tail::TORN,
     bit_flip::FLIP,
+    misread::MISREAD,
     dns::DNS,
     memory::SHORT,
     starved::STARVED,

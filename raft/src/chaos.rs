@@ -31,7 +31,7 @@
 //! | `bug-restart-slots` | slots missed for a restart are not in the ledger | kill -9 longer than an interval | coverage adds up |
 //! | `bug-slot-twice` | apply takes a second result of a slot | `report-repeats` | coverage adds up; one failure counts twice |
 //! | `bug-lose-for-timer` | a pending `for:` begins anew at a restart | kill -9 while it is pending | a transition comes late by the time before the kill |
-//! | `bug-bad-checksum` | checksums of records and of RocksDB's blocks are not compared | a flipped bit in an SST; `corrupt-record` | D |
+//! | `bug-bad-checksum` | checksums of records and of RocksDB's blocks are not compared | `corrupt-record`; a flipped bit in an SST | D: served, or refused by chance |
 //! | `bug-fault-is-critical` | what the monitor could not do is told as the target's failure | no descriptors, DNS down, `probe-panics`, `probe-hangs` | U |
 
 use std::{

@@ -1,5 +1,11 @@
 //! Refuses reads that take much memory while the node is short of it, so that writes, single
 //! rows and health checks go on.
+//!
+//! Invariant: many reads that come at once are not let in on the memory that each of them finds
+//! free: until its answer begins, a read counts with the most that it may take by then. From then
+//! on the process's own size tells.
+
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use axum::{
     extract::{Request, State},
@@ -12,9 +18,13 @@ use crate::{
     state::ApiState,
 };
 
+/// A page of rows or events, one piece of its text, and what compresses it, in bytes.
+const EACH: u64 = 2 << 20;
+
 /// Lets a read pass while there is memory.
 pub(crate) async fn shed(State(api): State<ApiState>, request: Request, next: Next) -> Response {
-    match (api.hooks().short_of_memory)() {
+    let (_under_way, expected) = api.large_reads().begin();
+    match (api.hooks().short_of_memory)(expected) {
         Some(found) => {
             let detail = format!(
                 "{found}; lists, watches, histories and coverage are refused until there is \
@@ -23,5 +33,41 @@ pub(crate) async fn shed(State(api): State<ApiState>, request: Request, next: Ne
             ApiError::new(Kind::ShortOfMemory, detail).into_response()
         }
         None => next.run(request).await,
+    }
+}
+
+/// How many reads have no answer yet.
+#[derive(Debug, Default)]
+pub(crate) struct LargeReads(AtomicU64);
+
+/// One of them; it is over when this is dropped.
+struct UnderWay<'a>(&'a LargeReads);
+
+impl LargeReads {
+    /// Counts one more, and says how many bytes all of them may yet take.
+    fn begin(&self) -> (UnderWay<'_>, u64) {
+        let before = self.0.fetch_add(1, SeqCst);
+        (UnderWay(self), before.saturating_add(1).saturating_mul(EACH))
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_count_until_they_are_over() {
+        let reads = LargeReads::default();
+        let (one, first) = reads.begin();
+        let (_two, both) = reads.begin();
+        assert_eq!((first, both), (EACH, 2 * EACH));
+        drop(one);
+        assert_eq!(reads.begin().1, 2 * EACH);
     }
 }

@@ -1,7 +1,6 @@
 //! `GET …/resources`: a page of rows, ordered by id.
 
 use axum::{
-    Json,
     extract::State,
     http::{
         HeaderMap, HeaderValue, Uri,
@@ -15,6 +14,7 @@ use super::RESOURCES;
 use crate::{
     error::ApiError,
     headers::{CURSOR, Stamp},
+    pieces,
     query::{FilterParams, PageParams, PageStart, Query, filter, page, page_link},
     state::ApiState,
     view::ResourceView,
@@ -46,9 +46,12 @@ pub(crate) async fn list_resources(
     };
     query.finish()?;
     let read = api.shards().list(&question).await?;
-    let rows: Vec<ResourceView<'_>> = read.value.rows.iter().map(ResourceView::of).collect();
+    let stamp = Stamp::of(&read);
     let places = places(&read.value, start, uri.query().unwrap_or_default());
-    Ok((Stamp::of(&read), places, Json(rows)).into_response())
+    let rows = pieces::array(read.value.rows, |piece, row| {
+        serde_json::to_writer(piece, &ResourceView::of(row))
+    });
+    Ok((stamp, places, rows).into_response())
 }
 
 /// Where a watch and where the next page begins.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use bellwether_api::Hooks;
+use futures_util::future::join_all;
 use raft::{Extent, Options};
 use serde_json::json;
 
@@ -43,10 +44,30 @@ async fn a_full_disk_refuses_writes_by_507_and_names_the_remedy() {
 }
 
 #[tokio::test]
+async fn lists_that_come_at_once_count_together_until_they_are_answered() {
+    let most = Arc::new(AtomicU64::new(0));
+    let seen = Arc::clone(&most);
+    let shortage = move |expected| {
+        seen.fetch_max(expected, SeqCst);
+        None
+    };
+    let hooks = Hooks { short_of_memory: Arc::new(shortage), ..Hooks::default() };
+    let app = App::with(hooks).await;
+    assert_eq!(app.get(RESOURCES).await.status, 200);
+    let one = most.swap(0, SeqCst);
+    assert!(one > 0);
+    let answers = join_all((0..8).map(|_| app.get(RESOURCES))).await;
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    assert_eq!(most.swap(0, SeqCst), 8 * one);
+    assert_eq!(app.get(RESOURCES).await.status, 200);
+    assert_eq!(most.load(SeqCst), one, "those that were answered count no more");
+}
+
+#[tokio::test]
 async fn short_of_memory_large_reads_are_shed_and_nothing_else() {
     let short = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&short);
-    let shortage = move || seen.load(SeqCst).then(|| "the node uses 9 MiB of 10".to_owned());
+    let shortage = move |_| seen.load(SeqCst).then(|| "the node uses 9 MiB of 10".to_owned());
     let hooks = Hooks { short_of_memory: Arc::new(shortage), ..Hooks::default() };
     let app = App::with(hooks).await;
     assert_eq!(app.declare("a", json!({})).await.status, 201);

@@ -1,6 +1,6 @@
 //! Lists: filters, pages, cursors, compression.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -82,6 +82,22 @@ async fn an_empty_list_is_an_empty_array() {
     assert_eq!((answer.status.as_u16(), answer.json()), (200, json!([])));
     assert!(!answer.header("bellwether-cursor").is_empty());
     assert!(!answer.headers.contains_key("bellwether-missing-shards"));
+}
+
+#[tokio::test]
+async fn a_page_of_many_pieces_has_every_row() {
+    let app = App::start().await;
+    let labels: BTreeMap<String, String> =
+        (0..16).map(|n| (format!("label-{n}"), "x".repeat(60))).collect();
+    for n in 0..200 {
+        let declared = app.declare(&format!("fat:{n:03}"), json!({"labels": labels})).await;
+        assert_eq!(declared.status, 201);
+    }
+    let page = app.get(RESOURCES).await;
+    assert!(page.body.len() > 256 * 1024, "it is long: {}", page.body.len());
+    assert_eq!(page.header("content-type"), "application/json");
+    let all: Vec<String> = (0..200).map(|n| format!("fat:{n:03}")).collect();
+    assert_eq!(ids(&page), all);
 }
 
 #[tokio::test]

@@ -18,6 +18,10 @@ fn violation(damage: &Damage) -> Option<String> {
     match &damage.refused {
         None if damage.differences.is_empty() => None,
         None => Some(format!("round {round}: {what}: served: {}", damage.differences.join("; "))),
+        // That it was noticed by something else was luck.
+        Some(words) if damage.found_by.as_ref().is_some_and(|by| !words.contains(by)) => {
+            Some(format!("round {round}: {what}: found by chance: {words}"))
+        }
         Some(words) if names(words, &damage.file) => None,
         Some(words) => Some(format!("round {round}: {what}: refused without a name: {words}")),
     }
@@ -38,6 +42,7 @@ mod tests {
             round: 1,
             what: "000007.sst: bit 5 of byte 90 flipped".to_owned(),
             file: "000007.sst".to_owned(),
+            found_by: None,
             refused: refused.map(str::to_owned),
             differences: differences.iter().map(|&d| d.to_owned()).collect(),
         }
@@ -54,6 +59,16 @@ mod tests {
             let mut history = well();
             history.damages.push(damage.clone());
             assert_eq!(violations(&history).len(), count, "{damage:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_checksum_has_to_find_is_not_found_by_chance() {
+        for (words, count) in [("checksum of key 1", 0), ("record of the wrong shape", 1)] {
+            let mut history = well();
+            let found_by = Some("checksum".to_owned());
+            history.damages.push(Damage { found_by, ..damage(Some(words), &[]) });
+            assert_eq!(violations(&history).len(), count, "{words}");
         }
     }
 }

@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use harness::Launcher;
 
-use super::Mechanism;
+use super::{Mechanism, lacking};
 
 /// A limit on memory.
 pub(crate) const MEMORY: Mechanism =
@@ -165,7 +165,7 @@ fn own_group(groups: &str, controller: &str) -> Option<String> {
 
 fn probe(controller: Controller) -> Result<(), String> {
     let made = Group::new(controller);
-    made.map(drop).map_err(|why| format!("{why:#}; run as root where cgroup version 1 is mounted"))
+    made.map(drop).map_err(|why| lacking(&why, "control groups of version 1"))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 
 use anyhow::{Result, ensure};
 
-use super::{Mechanism, SmallFs, tool};
+use super::{Mechanism, SmallFs, lacking, tool};
 
 /// The shutdown of ext4.
 pub const POWER_CUT: Mechanism = Mechanism { name: "power cut", probe };
@@ -38,9 +38,7 @@ pub fn cut(at: &Path, process: Option<u32>) -> Result<()> {
 }
 
 fn probe() -> Result<(), String> {
-    try_it().map_err(|why| {
-        format!("{why:#}; it needs root, loop devices, ext4's shutdown ioctl, and python3")
-    })
+    try_it().map_err(|why| lacking(&why, "loop devices, ext4's shutdown ioctl, and python3"))
 }
 
 fn try_it() -> Result<()> {

@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
 use self::message::Question;
-use super::{Mechanism, tool};
+use super::{Mechanism, lacking, tool};
 
 /// A name server of our own on the port that resolvers ask.
 pub(crate) const RESOLVER: Mechanism = Mechanism { name: "own resolver", probe };
@@ -181,9 +181,9 @@ fn note(question: &Question, shared: &Shared, exists: bool) {
 }
 
 fn probe() -> Result<(), String> {
-    let remedy = "run as root";
-    listen(200).map_err(|why| format!("{why:#}; {remedy}"))?;
+    let needs = "port 53 of a loopback address, and mount namespaces";
+    listen(200).map_err(|why| lacking(&why, needs))?;
     let script = "mount --bind /etc/hosts /etc/resolv.conf";
     tool("unshare", &["-m", "--propagation", "private", "sh", "-c", script])
-        .map_err(|why| format!("no mount namespace: {why:#}; {remedy}"))
+        .map_err(|why| lacking(&why, needs))
 }

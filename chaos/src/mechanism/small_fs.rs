@@ -15,7 +15,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{Mechanism, tool};
+use super::{Mechanism, lacking, tool};
 
 /// Loop devices and ext4.
 pub const SMALL_FS: Mechanism = Mechanism { name: "a file system of its own", probe };
@@ -103,6 +103,7 @@ impl Drop for SmallFs {
 #[derive(Debug)]
 pub struct Filler {
     path: PathBuf,
+    file: fs::File,
 }
 
 impl Filler {
@@ -111,22 +112,32 @@ impl Filler {
     /// # Errors
     /// What the system says, other than that there is no room.
     pub fn fill(at: &Path, left: u64) -> Result<Self> {
-        let filler = Self { path: at.join("filler") };
-        let file = fs::File::create(&filler.path)?;
-        let (mut taken, mut piece) = (0, u64::MAX);
+        let path = at.join("filler");
+        let file = fs::File::create(&path)?;
+        let filler = Self { path, file };
+        filler.fill_again(left)?;
+        Ok(filler)
+    }
+
+    /// Takes what was given back meanwhile, too.
+    ///
+    /// # Errors
+    /// What the system says, other than that there is no room.
+    pub fn fill_again(&self, left: u64) -> Result<()> {
+        let (mut taken, mut piece) = (self.file.metadata()?.len(), u64::MAX);
         while piece >= BLOCK {
-            piece = piece.min(free(at)?.saturating_sub(left)) / BLOCK * BLOCK;
+            piece = piece.min(free(&self.path)?.saturating_sub(left)) / BLOCK * BLOCK;
             if piece == 0 {
                 break;
             }
-            match fallocate(&file, FallocateFlags::empty(), taken, piece) {
+            match fallocate(&self.file, FallocateFlags::empty(), taken, piece) {
                 Ok(()) => taken += piece,
                 // Its own tables of blocks take room, too.
                 Err(Errno::NOSPC) => piece /= 2,
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(filler)
+        Ok(())
     }
 }
 
@@ -136,7 +147,11 @@ impl Drop for Filler {
     }
 }
 
-fn free(at: &Path) -> Result<u64> {
+/// What may still be written to the file system that holds `at`, in bytes.
+///
+/// # Errors
+/// What the system says.
+pub fn free(at: &Path) -> Result<u64> {
     let found = statvfs(at)?;
     Ok(found.f_bavail * found.f_frsize)
 }
@@ -151,7 +166,7 @@ fn is_held(image: &Path) -> bool {
 }
 
 fn probe() -> Result<(), String> {
-    try_it().map_err(|why| format!("{why:#}; it needs root, loop devices, mkfs.ext4 and mount"))
+    try_it().map_err(|why| lacking(&why, "loop devices, mkfs.ext4 and mount"))
 }
 
 fn try_it() -> Result<()> {

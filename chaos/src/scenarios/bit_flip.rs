@@ -7,7 +7,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use harness::Config;
 use rand::{RngExt, seq::IndexedRandom};
 
-use super::victim::Original;
+use super::victim::{Harm, Original};
 use crate::{
     arena::Arena,
     mechanism::damage::Wound,
@@ -55,7 +55,7 @@ impl Fault for BitFlip {
             for _ in 0..WOUNDS {
                 let wound = choose(arena, &original)?;
                 let in_log = wound.file().is_some_and(|file| is(file, ".log"));
-                original.hurt(arena, &wound, in_log).await?;
+                original.hurt(arena, &Harm::Wound(wound), in_log).await?;
             }
             Ok(())
         }

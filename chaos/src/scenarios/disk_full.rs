@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::{
     arena::{Arena, Started},
-    mechanism::{Filler, SMALL_FS, SmallFs},
+    mechanism::{Filler, SMALL_FS, SmallFs, free},
     scenario::{Fault, Scenario, Site},
 };
 
@@ -31,6 +31,9 @@ const DISK: u64 = 256 << 20;
 const RESERVE: u64 = 48 << 20;
 /// How long the guard may take to notice, and to let go.
 const NOTICES: Duration = Duration::from_secs(5);
+/// Between two writes; the guard looks twice meanwhile.
+const PAUSE: Duration = Duration::from_millis(200);
+const FULL_STATUS: u16 = 507;
 /// The only reason for which it may end.
 const WORDS: [&str; 3] = ["no space", "os error 28", "free space"];
 
@@ -64,21 +67,23 @@ impl Full {
     async fn below_the_reserve(&self, arena: &mut Arena) -> Result<()> {
         let left = arena.random().random_range(RESERVE / 4..RESERVE * 3 / 4);
         arena.fault(format!("{} MiB are left", left >> 20));
-        let _filler = Filler::fill(self.disk.at(), left)?;
-        eventually("writes are refused", NOTICES, async || {
-            let status = write(arena).await?;
-            ensure!(status == 507, "a write is answered {status}");
-            Ok::<_, anyhow::Error>(())
-        })
-        .await?;
-        let client = arena.node().client();
+        let filler = Filler::fill(self.disk.at(), left)?;
+        refuses_writes(arena, &filler, left).await?;
         let span = Duration::from_millis(arena.random().random_range(500..4_000));
         let until = Instant::now() + span;
         while Instant::now() < until {
-            arena.run(Duration::from_millis(200)).await?;
-            client.list("limit=5000").await.context("a full disk keeps it from being read")?;
+            let before = free(self.disk.at())?;
+            arena.run(PAUSE).await?;
+            let most = before.max(free(self.disk.at())?);
+            let rows = arena.node().client().list("limit=5000").await;
+            rows.context("a full disk keeps it from being read")?;
             let status = write(arena).await?;
-            ensure!(status == 507, "a write to a full disk is answered {status}");
+            if status != FULL_STATUS {
+                // By what it has written out and deleted since.
+                ensure!(most >= RESERVE, "a write is answered {status}, {most} bytes were left");
+                arena.fault(format!("it has made room: {} MiB", most >> 20));
+                refuses_writes(arena, &filler, left).await?;
+            }
         }
         arena.fault("there is room again");
         Ok(())
@@ -119,6 +124,17 @@ impl Full {
         }
         Ok(())
     }
+}
+
+/// What the node gives back meanwhile is taken, too.
+async fn refuses_writes(arena: &Arena, filler: &Filler, left: u64) -> Result<()> {
+    eventually("writes are refused", NOTICES, async || {
+        filler.fill_again(left)?;
+        let status = write(arena).await?;
+        ensure!(status == FULL_STATUS, "a write is answered {status}");
+        Ok::<_, anyhow::Error>(())
+    })
+    .await
 }
 
 /// Writes come back by themselves.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use futures_util::future::{BoxFuture, FutureExt};
 use rand::RngExt;
 
@@ -38,8 +38,10 @@ pub(super) const THREADS: Scenario = Scenario {
 
 const LIST: &str = "/api/v1/infrastructure/resources?limit=5000";
 const READERS: usize = 50;
-/// With so many threads it may start.
-const TO_START: u64 = 24;
+/// About half of the limits up to here are too few to start with.
+const TO_START: u64 = 200;
+/// What a node says that has too few.
+const TOO_FEW: &str = "more threads, a node needs";
 
 struct Descriptors;
 
@@ -111,6 +113,7 @@ impl Threads {
         match started? {
             Started::Ready => Ok(()),
             Started::Refused(words) => {
+                ensure!(words.contains(TOO_FEW), "it ended with {limit} threads: {words}");
                 arena.fault(format!("it refused: {words}"));
                 arena.start().await
             }

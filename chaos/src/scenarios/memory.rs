@@ -32,9 +32,10 @@ pub(super) const SHORT: Scenario = Scenario {
 const FAT: usize = 2_000;
 const LABELS: usize = 16;
 const LABEL: usize = 60;
-const READERS: usize = 200;
-/// What the node may use beyond what it uses with all declared, in bytes.
-const SPARE: u64 = 88 << 20;
+const READERS: usize = 300;
+/// What the node may use beyond what it uses just after a start, in bytes: its store fills its
+/// write buffers and its cache by and by (192 MiB), and part of the readers fit into the rest.
+const SPARE: u64 = 256 << 20;
 /// How long the readers have to fill it, in milliseconds.
 const PATIENCE: u64 = 30_000;
 const LIST: &str = "/api/v1/infrastructure/resources?limit=5000";

@@ -89,7 +89,7 @@ impl Fault for KillPoints {
             arena.kill()?;
             arm(arena.node().launcher(), &joined(&self.always, &deadly));
             // Where it dies before it is ready, that is as good a moment.
-            arena.begin()?;
+            arena.begin_start()?;
             arena.until_it_ends(UNTIL_DEAD).await?;
             arm(arena.node().launcher(), &self.always);
             arena.start().await

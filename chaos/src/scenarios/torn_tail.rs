@@ -7,7 +7,10 @@ use futures_util::future::{BoxFuture, FutureExt};
 use harness::Config;
 use rand::{Rng, RngExt};
 
-use super::{io_error::newest_log, victim::Original};
+use super::{
+    io_error::newest_log,
+    victim::{Harm, Original},
+};
 use crate::{
     arena::Arena,
     mechanism::damage::Wound,
@@ -50,7 +53,7 @@ impl Fault for Torn {
                     2 => Wound::Cut { file, bytes: random.random_range(1..MOST) },
                     _ => Wound::Garbage { file, bytes: garbage(random) },
                 };
-                original.hurt(arena, &wound, true).await?;
+                original.hurt(arena, &Harm::Wound(wound), true).await?;
             }
             Ok(())
         }

@@ -7,7 +7,8 @@
 mod known;
 
 use std::{
-    fs,
+    ffi::OsStr,
+    fmt, fs,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -20,7 +21,11 @@ pub(super) use known::Known;
 
 use crate::{
     arena::Arena,
-    mechanism::damage::{self, Wound},
+    history::Damage,
+    mechanism::{
+        damage::{self, Wound},
+        fail_points,
+    },
 };
 
 /// Flips that were under way have been seen after this; and what was stored before is older than
@@ -38,6 +43,39 @@ pub(super) struct Original {
     files: TempDir,
     known: Known,
     config: Config,
+}
+
+/// How a copy is hurt.
+pub(super) enum Harm {
+    /// In its files.
+    Wound(Wound),
+    /// In its records, by fail points, while it reads them.
+    Points(String),
+}
+
+impl Harm {
+    /// The name of the file; `record` where none is damaged.
+    fn file(&self) -> String {
+        let file = match self {
+            Self::Wound(wound) => wound.file().and_then(Path::file_name),
+            Self::Points(_) => None,
+        };
+        file.unwrap_or(OsStr::new("record")).to_string_lossy().into_owned()
+    }
+
+    /// Nothing but the checksum of a record tells that it came back as another one.
+    fn found_by(&self) -> Option<String> {
+        matches!(self, Self::Points(_)).then(|| "checksum of key".to_owned())
+    }
+}
+
+impl fmt::Display for Harm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wound(wound) => wound.fmt(f),
+            Self::Points(points) => f.write_str(points),
+        }
+    }
 }
 
 impl Original {
@@ -71,28 +109,37 @@ impl Original {
         self.files.path()
     }
 
-    /// Starts a node on a damaged copy, and notes how it takes it. `lately` says whether the
-    /// damage may cost what was stored in the last second (SEMANTICS 26).
-    pub(super) async fn hurt(&self, arena: &mut Arena, wound: &Wound, lately: bool) -> Result<()> {
-        arena.fault(wound.to_string());
+    /// Starts a node on a copy, hurts it, and notes how it takes it. `lately` says whether the
+    /// damage may cost what was stored in the last second (SEMANTICS 26). Returns its log's end.
+    pub(super) async fn hurt(
+        &self,
+        arena: &mut Arena,
+        harm: &Harm,
+        lately: bool,
+    ) -> Result<String> {
+        arena.fault(harm.to_string());
         let mut victim = Node::prepare_of(&self.config, PathBuf::new())?;
         victim.keep_quiet();
         victim.launcher().clone_from(arena.node().launcher());
         let disk = victim.disk();
         tokio::task::block_in_place(|| damage::copy(self.root(), &disk))?;
-        wound.inflict(&disk)?;
+        match harm {
+            Harm::Wound(wound) => wound.inflict(&disk)?,
+            Harm::Points(points) => fail_points::arm(victim.launcher(), points),
+        }
         victim.start_process()?;
         let (refused, differences) = if ready(&mut victim).await? {
             self.compare(&mut victim, lately).await?
         } else {
             (Some(words(&victim)), Vec::new())
         };
-        let name = wound.file().and_then(Path::file_name).unwrap_or_default();
         if let Some(words) = &refused {
             arena.fault(format!("refused: {words}"));
         }
-        arena.damage(&wound.to_string(), &name.to_string_lossy(), refused, differences);
-        Ok(())
+        let (what, file, found_by) = (harm.to_string(), harm.file(), harm.found_by());
+        let round = arena.round();
+        arena.damage(Damage { round, what, file, found_by, refused, differences });
+        Ok(victim.log_tail())
     }
 
     /// What it refuses, and what it shows that is wrong.

@@ -31,7 +31,7 @@ pub(super) fn hooks(
             let disk = roomy.disk_room().map(|room| disk(&room));
             [not_stopping(&draining)].into_iter().chain(disk).collect()
         }),
-        short_of_memory: Arc::new(move || memory.shortage()),
+        short_of_memory: Arc::new(move |expected| memory.shortage(expected)),
         shutdown,
         limits: Limits { connections: descriptors.connections, ..Limits::default() },
     }

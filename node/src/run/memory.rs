@@ -64,9 +64,16 @@ impl Memory {
         Self { found, _thread: Arc::new(Some(stop.drop_guard())) }
     }
 
-    /// Why reads are shed now, if they are.
-    pub(super) fn shortage(&self) -> Option<String> {
-        self.found.shortage()
+    /// Why reads are shed now, if they are; those under way may yet take `expected` bytes.
+    /// Looks anew, because many reads can come between two looks of the guard.
+    pub(super) fn shortage(&self, expected: u64) -> Option<String> {
+        if self.found.limit == 0 {
+            return None;
+        }
+        if let Some(resident) = resident() {
+            self.found.take_in(resident);
+        }
+        self.found.shortage(expected)
     }
 
     /// The limit in bytes, where one is known, and whether reads are shed.
@@ -79,9 +86,9 @@ impl Memory {
 impl Found {
     fn take_in(&self, resident: u64) {
         self.resident.store(resident, Relaxed);
-        let was = self.shedding.load(Relaxed);
-        let now = is_short(resident, self.limit, was);
-        self.shedding.store(now, Relaxed);
+        let now = is_short(resident, self.limit, self.shedding.load(Relaxed));
+        // Of several that look at once, one tells.
+        let was = self.shedding.swap(now, Relaxed);
         let limit = self.limit;
         if now && !was {
             warn!(resident, limit, "memory is short: lists and watches are refused");
@@ -90,11 +97,18 @@ impl Found {
         }
     }
 
-    fn shortage(&self) -> Option<String> {
-        self.shedding.load(Relaxed).then(|| {
+    fn shortage(&self, expected: u64) -> Option<String> {
+        let resident = self.resident.load(Relaxed);
+        let shedding = self.shedding.load(Relaxed);
+        let full = self.limit > 0 && is_short(resident.saturating_add(expected), self.limit, false);
+        (shedding || full).then(|| {
             let mib = |bytes: u64| bytes >> 20;
-            let resident = self.resident.load(Relaxed);
-            format!("the node uses {} MiB of the {} MiB it may", mib(resident), mib(self.limit))
+            let used = format!("{} MiB of the {} MiB it may", mib(resident), mib(self.limit));
+            if shedding {
+                format!("the node uses {used}")
+            } else {
+                format!("the node uses {used}, and reads under way need {} MiB", mib(expected))
+            }
         })
     }
 }
@@ -122,18 +136,20 @@ mod tests {
         assert!(is_short(801, 1_000, true), "not at every step back and forth");
         assert!(!is_short(800, 1_000, true));
         let found = Found { limit: 1_000 << 20, ..Found::default() };
-        assert_eq!(found.shortage(), None);
+        assert_eq!(found.shortage(0), None);
         found.take_in(900 << 20);
-        let shortage = found.shortage().unwrap();
+        let shortage = found.shortage(0).unwrap();
         assert_eq!(shortage, "the node uses 900 MiB of the 1000 MiB it may");
         found.take_in(700 << 20);
-        assert_eq!(found.shortage(), None);
+        assert_eq!(found.shortage(100 << 20), None);
+        let shortage = found.shortage(200 << 20).unwrap();
+        assert!(shortage.ends_with("and reads under way need 200 MiB"), "{shortage}");
     }
 
     #[test]
     fn without_a_limit_nothing_is_shed_and_this_process_has_a_size() {
         let found = Found::default();
-        assert_eq!(found.shortage(), None);
+        assert_eq!(found.shortage(1 << 60), None);
         assert!(resident().is_some_and(|bytes| bytes > 1 << 20));
     }
 }

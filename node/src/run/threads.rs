@@ -1,9 +1,15 @@
 //! The threads of a node: as many as it has, made before they are needed.
 //!
 //! Invariant: work that blocks finds a thread even where the system has none to spare, because
-//! those that once ran are kept.
+//! those that once ran are kept. Where there are too few to start with, nothing is started:
+//! libraries would end the process, or hang, in the middle of it.
 
-use std::{io, thread, time::Duration};
+use std::{
+    fs, io,
+    sync::{Arc, Mutex},
+    thread,
+    time::{Duration, Instant},
+};
 
 use tokio::{
     runtime::{Builder, Runtime},
@@ -14,19 +20,66 @@ use tokio::{
 const BLOCKING: usize = 64;
 /// Longer than a shortage of threads is likely to last.
 const KEPT: Duration = Duration::from_secs(86_400);
+/// What the store, its guards and the sinks have; the store has more of them while it opens.
+const STORE: usize = 32;
 /// How many of them are made at the start.
 const AHEAD: usize = 4;
+/// How long the system may take to count a thread no more that has ended.
+const GONE: Duration = Duration::from_secs(1);
 
 /// The runtime of a node.
 ///
 /// # Errors
 /// The system has no threads or descriptors for it.
 pub(crate) fn runtime() -> io::Result<Runtime> {
+    prove(STORE + BLOCKING + thread::available_parallelism().map_or(1, usize::from))?;
     Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING)
         .thread_keep_alive(KEPT)
         .build()
+}
+
+/// Makes so many threads at the same time, and lets them go.
+fn prove(wanted: usize) -> io::Result<()> {
+    let before = running();
+    let gate = Arc::new(Mutex::new(()));
+    let closed = gate.lock();
+    let mut made = Vec::with_capacity(wanted);
+    let outcome = (0..wanted).try_for_each(|_| {
+        let gate = Arc::clone(&gate);
+        made.push(thread::Builder::new().spawn(move || drop(gate.lock()))?);
+        Ok(())
+    });
+    drop(closed);
+    let count = made.len();
+    for thread in made {
+        thread.join().expect("it waits for the gate, and that is all");
+    }
+    until_gone(before);
+    outcome.map_err(|error| too_few(count, wanted, &error))
+}
+
+/// A thread that was joined still counts against the limit for a moment, and would be missing at
+/// the start.
+fn until_gone(before: Option<usize>) {
+    let began = Instant::now();
+    while running() > before && began.elapsed() < GONE {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The threads of this process; none where the system does not tell.
+fn running() -> Option<usize> {
+    fs::read_dir("/proc/self/task").ok().map(Iterator::count)
+}
+
+fn too_few(made: usize, wanted: usize, error: &io::Error) -> io::Error {
+    let text = format!(
+        "the system allows {made} more threads, a node needs {wanted} to start ({error}); raise \
+         `ulimit -u`, TasksMax= in the service, or pids.max of the control group"
+    );
+    io::Error::new(error.kind(), text)
 }
 
 /// Makes threads that then wait for work.
@@ -36,5 +89,21 @@ pub(super) async fn make_ahead() {
     for made in (0..AHEAD).map(|_| spawn_blocking(busy)).collect::<Vec<_>>() {
         // It does not panic.
         let _ = made.await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_that_are_there_are_proven() {
+        prove(4).unwrap();
+    }
+
+    #[test]
+    fn too_few_are_refused_with_the_remedy() {
+        let refused = too_few(3, 18, &io::ErrorKind::WouldBlock.into()).to_string();
+        assert!(refused.contains("3 more threads") && refused.contains("ulimit -u"), "{refused}");
     }
 }

@@ -8,7 +8,7 @@ use rocksdb::{
     SnapshotWithThreadMode, WriteBatch, properties,
 };
 
-use super::{Batch, Disk, Space, View, Visit, Write, torn};
+use super::{Batch, Disk, Space, View, Visit, Write, current, torn};
 use crate::{bug, failpoint};
 
 const LOG: &str = "log";
@@ -30,6 +30,7 @@ impl RocksDisk {
         let cache = Cache::new_lru_cache(BLOCK_CACHE);
         let families = [LOG, STATE]
             .map(|name| ColumnFamilyDescriptor::new(name, family_options(name, &cache)));
+        current::check(path)?;
         torn::mend(path)?;
         let db = DB::open_cf_descriptors(&database_options(), path, families).map_err(other)?;
         Ok(Self { db })

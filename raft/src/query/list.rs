@@ -138,6 +138,10 @@ impl Gathered {
         for resource in found {
             let row = row(state, shard, &resource);
             self.rows.insert(resource.id().clone(), row);
+            // One beyond the page says that there is more; what lies behind it takes no memory.
+            if self.rows.len() > query.limit.saturating_add(1) {
+                self.rows.pop_last();
+            }
         }
         if let Some(stopped) = stopped {
             let least = self.examined_upto.take();
