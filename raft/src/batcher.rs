@@ -1,7 +1,7 @@
 //! One task per group that packs what many callers propose into few log entries.
 //!
-//! There is no timer: while two entries are in flight, what arrives waits for the next one, so
-//! an idle group answers at once and a busy one shares its fsyncs.
+//! There is no timer: while an entry is in flight, what arrives waits for the next one, so an
+//! idle group answers at once and a busy one shares its entries and fsyncs.
 //!
 //! Invariant: a term's first entry is `TermStarted`, alone and committed, before anything else
 //! of that term (SEMANTICS 1).
@@ -32,8 +32,9 @@ use crate::{
     types::{CommittedLeaderId, Raft, TypeConfig},
 };
 
-/// Entries that wait for their fsync while the next one fills.
-const IN_FLIGHT: usize = 2;
+/// Entries that wait for their fsync while the next one fills. A second one would halve what an
+/// entry holds, and an entry costs more than a command.
+const IN_FLIGHT: usize = 1;
 /// The most commands of one entry.
 const MOST: usize = 1_024;
 /// An entry that is not committed by then has an unknown outcome.
