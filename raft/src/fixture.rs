@@ -90,9 +90,10 @@ pub(crate) fn stored(view: &dyn View, space: Space, keys: Keys) -> Stored {
     all.map(|()| found).unwrap()
 }
 
-/// A fixed seed per test is no use, one that is not shown neither: `SEED` repeats a failure.
+/// A fixed seed per test is no use, one that is not shown neither: `BELLWETHER_SEED` repeats
+/// a failure.
 pub(crate) fn seed() -> u64 {
-    let given = std::env::var("SEED").ok().and_then(|text| text.parse().ok());
+    let given = std::env::var("BELLWETHER_SEED").ok().and_then(|text| text.parse().ok());
     given.unwrap_or_else(rand::random::<u64>)
 }
 

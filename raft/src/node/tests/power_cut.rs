@@ -99,7 +99,7 @@ async fn round(
 #[expect(clippy::print_stderr, reason = "the seed repeats a failure")]
 async fn everything_acknowledged_survives_power_cuts_at_any_moment() {
     let seed = seed();
-    eprintln!("SEED={seed}");
+    eprintln!("BELLWETHER_SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
     let (memory, clock) = (Arc::new(MemoryDisk::new()), Arc::new(ManualClock::default()));
     let told = Acknowledged::default();
