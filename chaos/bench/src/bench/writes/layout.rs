@@ -58,8 +58,11 @@ pub(super) fn push(number: usize, observed_at: i64) -> Vec<u8> {
         };
         postcard::to_stdvec(&push).expect("a push of plain values is encoded")
     };
-    let bare = encoded(0).len();
-    encoded((SIZE + id(number).len()).saturating_sub(bare))
+    let wanted = SIZE + id(number).len();
+    let padding = wanted.saturating_sub(encoded(0).len());
+    // A longer text has a longer length before it.
+    let excess = encoded(padding).len().saturating_sub(wanted);
+    encoded(padding - excess)
 }
 
 /// A value of etcd: the same size, beginning with the same time.
