@@ -4,17 +4,24 @@
 //! wait for each other anyway; a thread of its own spares each entry two switches between threads,
 //! and keeps a device that hangs from blocking those that answer reads.
 
-use std::{any::Any, io, panic, sync::mpsc, thread};
+use std::{
+    any::Any,
+    io, panic,
+    sync::{Arc, mpsc},
+    thread::{self, JoinHandle},
+};
 
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Hands jobs to the thread, which ends with the last clone.
+/// Hands jobs to the thread.
 #[derive(Debug, Clone)]
 pub(crate) struct Applier {
     /// Bounded by the number of groups: each waits for its job before it has another.
-    jobs: mpsc::Sender<Job>,
+    jobs: Arc<Mutex<Option<mpsc::Sender<Job>>>>,
+    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
 impl Applier {
@@ -25,14 +32,15 @@ impl Applier {
     pub(crate) fn start() -> io::Result<Self> {
         let (jobs, waiting) = mpsc::channel::<Job>();
         let thread = thread::Builder::new().name("apply".to_owned());
-        thread.spawn(move || waiting.into_iter().for_each(|job| job()))?;
-        Ok(Self { jobs })
+        let thread = thread.spawn(move || waiting.into_iter().for_each(|job| job()))?;
+        let (jobs, thread) = (Arc::new(Mutex::new(Some(jobs))), Arc::new(Mutex::new(Some(thread))));
+        Ok(Self { jobs, thread })
     }
 
     /// Runs a job and waits for what it returns.
     ///
     /// # Errors
-    /// The job has panicked; the thread goes on.
+    /// The job has panicked, and the thread goes on; or the thread has ended.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> T + Send + 'static,
@@ -43,8 +51,22 @@ impl Applier {
             let _ = done.send(panic::catch_unwind(panic::AssertUnwindSafe(job)));
         };
         let ended = || io::Error::other("the thread that applies entries has ended");
-        self.jobs.send(Box::new(job)).map_err(|_| ended())?;
+        let sent = self.jobs.lock().as_ref().is_some_and(|jobs| jobs.send(Box::new(job)).is_ok());
+        if !sent {
+            return Err(ended());
+        }
         result.await.map_err(|_| ended())?.map_err(|panic| io::Error::other(text_of(&*panic)))
+    }
+
+    /// Does what is queued and ends the thread: a process that ends beside one that still works
+    /// on the store would crash.
+    pub(crate) fn close(&self) {
+        self.jobs.lock().take();
+        let thread = self.thread.lock().take();
+        if let Some(thread) = thread {
+            // Jobs that panic do not end it.
+            let _ = thread.join();
+        }
     }
 }
 
@@ -66,5 +88,7 @@ mod tests {
         assert_eq!(error.to_string(), "applying has panicked: out of order");
         let (first, second) = tokio::join!(applier.run(|| 2), applier.run(|| 3));
         assert_eq!((first.unwrap(), second.unwrap()), (2, 3));
+        applier.close();
+        assert!(applier.run(|| 4).await.is_err(), "nothing is done after the end");
     }
 }

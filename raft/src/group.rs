@@ -87,6 +87,14 @@ pub(crate) struct Shared {
     pub(crate) room: Option<Arc<Room>>,
 }
 
+impl Shared {
+    /// Ends the threads that work on the store. Blocks until they have.
+    pub(crate) fn close(&self) {
+        self.applier.close();
+        self.sync.close();
+    }
+}
+
 impl Group {
     /// Starts a group of one voter, elects it and starts its batcher.
     pub(crate) async fn open(

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use model::{NodeId, ResourceId, Revision, ShardId, WallTime, event::ClusterIdentity};
 use tokio::sync::watch;
 use tracing::info;
@@ -84,6 +84,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     /// Group 0, then one per shard.
     pub(crate) groups: Vec<Group>,
+    applier: Applier,
     sync: SyncQueue,
     watermarks: watermarks::Keeper,
     room: Option<Arc<Room>>,
@@ -122,14 +123,15 @@ impl Shards {
         let side_file = options.data_dir.as_deref().map(WatermarkFile::new);
         let synced = watermarks::read(side_file.as_ref(), options.accept_data_loss)?;
         let total = identity.shards + 1;
-        let logs = open::open_logs(total, &synced, &shared).inspect_err(|_| sync.close())?;
+        let logs = open::open_logs(total, &synced, &shared).inspect_err(|_| shared.close())?;
         // Everything is loaded before anything runs: a node that refuses to start leaves no
         // group behind that still writes.
         let replicas = open::load_all(total, &shared, &*options.progress).await;
-        let replicas = replicas.inspect_err(|_| sync.close())?;
+        let replicas = replicas.inspect_err(|_| shared.close())?;
         let opening = (0..).zip(logs).zip(replicas);
         let opening = opening.map(|((n, log), replica)| Group::open(n, log, replica, &shared));
-        let groups = try_join_all(opening).await?;
+        let groups = open::all_or_none(join_all(opening).await).await;
+        let groups = groups.inspect_err(|_| shared.close())?;
         let logs = groups.iter().map(|group| group.log.clone()).collect();
         let watermarks = watermarks::Keeper::start(side_file, logs, Arc::clone(&options.fatal));
         let cluster = identity.cluster();
@@ -139,6 +141,7 @@ impl Shards {
             cluster,
             clock: options.clock,
             groups,
+            applier: shared.applier.clone(),
             sync,
             watermarks,
             room,
@@ -146,7 +149,10 @@ impl Shards {
             _lock: lock,
         };
         let shards = Self { inner: Arc::new(inner) };
-        shards.found().await?;
+        if let Err(error) = shards.found().await {
+            shards.close().await;
+            return Err(error);
+        }
         info!(shards = shards.shard_count(), "all groups lead");
         Ok(shards)
     }
@@ -276,9 +282,10 @@ impl Shards {
             group.close().await;
         }
         let (sync, marks) = (self.inner.sync.clone(), self.inner.watermarks.clone());
-        let room_watch = self.inner.room_watch.clone();
+        let (applier, room_watch) = (self.inner.applier.clone(), self.inner.room_watch.clone());
         let closed = tokio::task::spawn_blocking(move || {
             room_watch.close();
+            applier.close();
             sync.close();
             marks.close();
         });

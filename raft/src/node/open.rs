@@ -9,7 +9,7 @@ use super::{Options, watermarks};
 use crate::{
     disk::{Disk, RocksDisk},
     error::OpenError,
-    group::{Shared, load},
+    group::{Group, Shared, load},
     identity::Identity,
     machine::Replica,
     room::{Gauge, Room, gauge_of},
@@ -58,6 +58,19 @@ pub(super) async fn load_all(
         replica
     });
     loaded.collect::<Vec<_>>().await.into_iter().collect()
+}
+
+/// All groups, or the first that did not open; the others are closed then.
+pub(super) async fn all_or_none(
+    opened: Vec<Result<Group, OpenError>>,
+) -> Result<Vec<Group>, OpenError> {
+    if opened.iter().all(Result::is_ok) {
+        return opened.into_iter().collect();
+    }
+    for group in opened.iter().flatten() {
+        group.close().await;
+    }
+    opened.into_iter().collect()
 }
 
 /// The room of the data directory, and how it is measured. The directory is made for that.
