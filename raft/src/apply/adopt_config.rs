@@ -49,7 +49,7 @@ pub(super) fn adopt(context: &mut Context<'_>, version: u64, parts: u32) -> Repl
             register::declare(context, spec, Owner::Config);
         }
     }
-    forget_staged(context);
+    forget_staged(context, version);
     Reply::Version(version)
 }
 
@@ -67,8 +67,10 @@ fn remove_absent(context: &mut Context<'_>, wanted: &BTreeMap<ResourceId, Resour
     }
 }
 
-fn forget_staged(context: &mut Context<'_>) {
-    let (from, to) = context.keys.all(Kind::Staged);
-    context.delete_range(from, to);
-    context.state.staged.clear();
+/// Forgets the parts of a version and of those before it. Somebody may have staged a newer one,
+/// which is still to be adopted.
+fn forget_staged(context: &mut Context<'_>, version: u64) {
+    let (from, _) = context.keys.all(Kind::Staged);
+    context.delete_range(from, context.keys.staged(version + 1, 0));
+    context.state.staged = context.state.staged.split_off(&(version + 1, 0));
 }

@@ -282,3 +282,20 @@ proptest! {
         prop_assert_eq!(straight.bytes(), resumed.bytes());
     }
 }
+
+#[test]
+fn semantics_19_a_version_that_is_adopted_leaves_the_staged_parts_of_a_newer_one() {
+    let mut log = Harness::founded();
+    for (version, id) in [(1, "a"), (2, "b")] {
+        let specs = vec![harness::spec(id)];
+        log.apply(Command::StageConfig { version, part: 0, specs });
+    }
+    for version in [1, 2] {
+        let reply = log.apply(Command::AdoptConfig { version, parts: 1 });
+        assert_eq!(reply, Reply::Version(version));
+        assert!(log.state.staged.keys().all(|(staged, _)| *staged > version));
+        log.reload();
+    }
+    let ids: Vec<&str> = log.state.resources.keys().map(model::ResourceId::as_str).collect();
+    assert_eq!(ids, ["b"]);
+}

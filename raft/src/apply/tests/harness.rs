@@ -246,7 +246,7 @@ impl Harness {
     }
 }
 
-fn spec(id: &str) -> ResourceSpec {
+pub(super) fn spec(id: &str) -> ResourceSpec {
     let address = "127.0.0.1:1".to_owned();
     ResourceSpec {
         id: id.parse().unwrap(),
