@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The longest resource id, in bytes (SEMANTICS 27).
@@ -111,8 +111,8 @@ impl FromStr for Incarnation {
 }
 
 /// The name that a resource is known by: `[A-Za-z0-9._:@-]{1,200}` (SEMANTICS 27).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct ResourceId(Arc<str>);
 
 /// Why a text is not an id.
@@ -210,6 +210,13 @@ impl TryFrom<String> for ResourceId {
 impl From<ResourceId> for String {
     fn from(id: ResourceId) -> Self {
         id.0.as_ref().to_owned()
+    }
+}
+
+/// As text, without a copy of it.
+impl Serialize for ResourceId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 

@@ -136,7 +136,9 @@ fn options(config: &Config, accept_data_loss: bool) -> Options {
         clock: Arc::new(SystemClock::new()),
         fatal: Arc::new(|why| {
             error!("{why}; exiting, because what is stored can no longer be trusted");
-            std::process::exit(1);
+            // Without what is registered to run at an exit: RocksDB's own would meet threads
+            // that still work on the store, and end the process by a signal.
+            signal_hook::low_level::exit(1);
         }),
         disk: None,
         disk_reserve: config.node.disk_reserve,

@@ -103,6 +103,8 @@ impl Shards {
         let gauged = open::find_room(&options)?;
         let room = gauged.as_ref().map(|(room, _)| Arc::clone(room));
         let identity = open::identify(&options)?;
+        let side_file = options.data_dir.as_deref().map(WatermarkFile::new);
+        let synced = watermarks::read(side_file.as_ref(), options.accept_data_loss)?;
         let disk = open::open_disk(&options).await?;
         let no_thread = |e: io::Error| {
             let detail = format!("no thread to sync or apply: {e}");
@@ -120,8 +122,6 @@ impl Shards {
             fatal: Arc::clone(&options.fatal),
             room: room.clone(),
         };
-        let side_file = options.data_dir.as_deref().map(WatermarkFile::new);
-        let synced = watermarks::read(side_file.as_ref(), options.accept_data_loss)?;
         let total = identity.shards + 1;
         let logs = open::open_logs(total, &synced, &shared).inspect_err(|_| shared.close())?;
         // Everything is loaded before anything runs: a node that refuses to start leaves no

@@ -43,11 +43,16 @@ pub(super) struct Put {
     acknowledged: Acknowledged,
 }
 
-/// Of each connection its clients.
-fn shared<C: Clone>(count: usize, mut connect: impl FnMut() -> Result<C>) -> Result<Vec<C>> {
+/// Of each client its connection, which it shares with others, and its turn.
+fn clients<C: Clone>(
+    count: usize,
+    mut connect: impl FnMut() -> Result<C>,
+) -> Result<impl Iterator<Item = (C, Turn)>> {
     let connections: Vec<C> =
         (0..count.min(CONNECTIONS)).map(|_| connect()).collect::<Result<_>>()?;
-    Ok((0..count).map(|n| connections[n % connections.len()].clone()).collect())
+    Ok(Turn::all(count).zip(0..).map(move |(turn, n): (Turn, usize)| {
+        (connections[n % connections.len()].clone(), turn)
+    }))
 }
 
 impl Unary {
@@ -56,9 +61,8 @@ impl Unary {
         count: usize,
         acknowledged: &Acknowledged,
     ) -> Result<Vec<Self>> {
-        let connections = shared(count, || server.client())?.into_iter();
         let client = |(client, turn)| Self { client, turn, acknowledged: acknowledged.clone() };
-        Ok(connections.zip(Turn::all(count)).map(client).collect())
+        Ok(clients(count, || server.client())?.map(client).collect())
     }
 }
 
@@ -79,11 +83,11 @@ impl Streamed {
         count: usize,
         acknowledged: &Acknowledged,
     ) -> Result<Vec<Self>> {
-        let mut clients = Vec::with_capacity(count);
-        for (client, turn) in shared(count, || server.client())?.into_iter().zip(Turn::all(count)) {
-            clients.push(Self::open(client, turn, acknowledged.clone()).await?);
+        let mut open = Vec::with_capacity(count);
+        for (client, turn) in clients(count, || server.client())? {
+            open.push(Self::open(client, turn, acknowledged.clone()).await?);
         }
-        Ok(clients)
+        Ok(open)
     }
 
     async fn open(
@@ -116,9 +120,8 @@ impl Put {
         count: usize,
         acknowledged: &Acknowledged,
     ) -> Result<Vec<Self>> {
-        let connections = shared(count, || server.client())?.into_iter();
         let client = |(client, turn)| Self { client, turn, acknowledged: acknowledged.clone() };
-        Ok(connections.zip(Turn::all(count)).map(client).collect())
+        Ok(clients(count, || server.client())?.map(client).collect())
     }
 }
 
