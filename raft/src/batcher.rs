@@ -29,6 +29,7 @@ use crate::{
     group::{Leadership, Role},
     machine::Replica,
     room::Room,
+    store::log::LogStore,
     types::{CommittedLeaderId, Raft, TypeConfig},
 };
 
@@ -70,6 +71,7 @@ pub(crate) struct Batcher {
     pub(crate) node: NodeId,
     pub(crate) raft: Raft,
     pub(crate) replica: Arc<Replica>,
+    pub(crate) log: LogStore,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) inbox: mpsc::Receiver<Pending>,
     pub(crate) room: Option<Arc<Room>>,
@@ -148,16 +150,20 @@ impl Batcher {
         }
     }
 
-    /// SEMANTICS 1: by the boot clock where the last entry names this boot, else by the
-    /// difference of wall clocks, but never negative.
+    /// SEMANTICS 1: by the boot clock where the last entry names this boot or came here since
+    /// the start, else by the difference of wall clocks, but never negative.
     fn since_previous_command(&self, boot_millis: u64) -> u64 {
-        let last = self.replica.state.read().head.stamp;
-        match last {
-            None => 0,
-            Some(last) if last.boot == self.clock.boot() => {
-                boot_millis.saturating_sub(last.boot_millis)
-            }
-            Some(last) => self.clock.wall().since(last.wall).0,
+        let (last, applied) = {
+            let state = self.replica.state.read();
+            (state.head.stamp, state.applied)
+        };
+        let Some(last) = last else { return 0 };
+        if last.boot == self.clock.boot() {
+            return boot_millis.saturating_sub(last.boot_millis);
+        }
+        match self.log.received(applied) {
+            Some(received) => boot_millis.saturating_sub(received),
+            None => self.clock.wall().since(last.wall).0,
         }
     }
 

@@ -18,7 +18,7 @@ use crate::{
     disk::{Disk, Fatal},
     error::{OpenError, ProposeError, ReadError},
     machine::{Machine, Replica},
-    network::Alone,
+    peer::{Inbound, PeerTransport, Peers},
     room::Room,
     store::{log::LogStore, sync::SyncQueue},
     types::{Raft, TypeConfig},
@@ -41,6 +41,14 @@ pub enum Role {
     },
     /// It leads, and its term is open.
     Leader(Leadership),
+}
+
+impl Role {
+    /// Whether this node leads.
+    #[must_use]
+    pub fn is_leader(&self) -> bool {
+        matches!(self, Self::Leader(_))
+    }
 }
 
 /// A term that this node leads, and how its clock maps to the shard's time.
@@ -68,6 +76,9 @@ pub(crate) struct Group {
     pub(crate) replica: Arc<Replica>,
     pub(crate) log: LogStore,
     pub(crate) raft: Raft,
+    /// Answers the other replicas.
+    pub(crate) inbound: Inbound,
+    was_alone: bool,
     room: Option<Arc<Room>>,
     role: watch::Receiver<Role>,
     inbox: parking_lot::Mutex<Option<mpsc::Sender<Pending>>>,
@@ -85,6 +96,9 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) fatal: Fatal,
     pub(crate) room: Option<Arc<Room>>,
+    pub(crate) transport: Arc<dyn PeerTransport>,
+    /// A group without members becomes one of this node alone, rather than wait to be asked in.
+    pub(crate) founds: bool,
 }
 
 impl Shared {
@@ -96,14 +110,14 @@ impl Shared {
 }
 
 impl Group {
-    /// Starts a group of one voter, elects it and starts its batcher.
+    /// Starts a group and its batcher. Where this node is its only voter, it is elected at once.
     pub(crate) async fn open(
         group: u64,
         log: LogStore,
         replica: Arc<Replica>,
         shared: &Shared,
     ) -> Result<Self, OpenError> {
-        let raft = start(group, shared, log.clone(), Arc::clone(&replica)).await?;
+        let (raft, was_alone) = start(group, shared, log.clone(), Arc::clone(&replica)).await?;
         let shard = ShardId(u32::try_from(group.saturating_sub(1)).unwrap_or(u32::MAX));
         let (leading, leading_seen) = watch::channel(None);
         let left = leading.clone();
@@ -124,6 +138,7 @@ impl Group {
             node: shared.node,
             raft: raft.clone(),
             replica: Arc::clone(&replica),
+            log: log.clone(),
             clock: Arc::clone(&shared.clock),
             inbox: pending,
             room: shared.room.clone(),
@@ -135,6 +150,8 @@ impl Group {
             shard,
             replica,
             log,
+            inbound: Inbound::new(raft.clone()),
+            was_alone,
             raft,
             room: shared.room.clone(),
             role: role_seen,
@@ -142,6 +159,11 @@ impl Group {
             batcher: parking_lot::Mutex::new(Some(batcher)),
             _leader_watch: parking_lot::Mutex::new(Some(leader_watch)),
         })
+    }
+
+    /// Whether this node was the group's only voter when it was opened.
+    pub(crate) fn was_alone(&self) -> bool {
+        self.was_alone
     }
 
     pub(crate) fn role(&self) -> watch::Receiver<Role> {
@@ -199,22 +221,29 @@ async fn start(
     shared: &Shared,
     log: LogStore,
     replica: Arc<Replica>,
-) -> Result<Raft, OpenError> {
+) -> Result<(Raft, bool), OpenError> {
     let failed = |detail: String| OpenError::Consensus { group, detail };
     let node = shared.node.0;
     let config = Arc::new(config(group).validate().map_err(|e| failed(e.to_string()))?);
     let (machine, starting) = Machine::starting(replica, shared.applier.clone());
-    let raft = Raft::new(node, config, Alone, log, machine).await;
+    let peers = Peers { group, transport: Arc::clone(&shared.transport) };
+    let raft = Raft::new(node, config, peers, log, machine).await;
     starting.over();
     let raft = raft.map_err(|e| failed(e.to_string()))?;
-    if !raft.is_initialized().await.map_err(|e| failed(e.to_string()))? {
-        let members = std::collections::BTreeMap::from([(node, BasicNode::default())]);
-        raft.initialize(members).await.map_err(|e| failed(e.to_string()))?;
-    } else {
+    let voters = raft.with_raft_state(|state| {
+        state.membership_state.effective().voter_ids().collect::<Vec<u64>>()
+    });
+    let voters = voters.await.map_err(|e| failed(e.to_string()))?;
+    let mut alone = voters == [node];
+    if alone {
         // The only voter need not wait for an election timeout.
         raft.trigger().elect(false).await.map_err(|e| failed(e.to_string()))?;
+    } else if voters.is_empty() && shared.founds {
+        let members = std::collections::BTreeMap::from([(node, BasicNode::default())]);
+        raft.initialize(members).await.map_err(|e| failed(e.to_string()))?;
+        alone = true;
     }
-    Ok(raft)
+    Ok((raft, alone))
 }
 
 /// SEMANTICS 25, and what CRATES knows of openraft's defaults.

@@ -56,6 +56,15 @@ impl Identity {
         }
     }
 
+    /// Of a node that joins a cluster which others founded.
+    pub(crate) fn joined(cluster: &ClusterIdentity, shards: u32, node_id: NodeId) -> Self {
+        Self {
+            cluster_incarnation: cluster.incarnation,
+            node_id,
+            ..Self::found(&cluster.name, shards, cluster.id)
+        }
+    }
+
     pub(crate) fn cluster(&self) -> ClusterIdentity {
         ClusterIdentity {
             id: self.cluster_id,

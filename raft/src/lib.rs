@@ -30,8 +30,9 @@ mod group;
 mod identity;
 mod machine;
 mod maintain;
-mod network;
+mod members;
 mod node;
+mod peer;
 mod query;
 mod room;
 mod state;
@@ -49,7 +50,9 @@ pub use disk::{Batch, Disk, Fatal, MemoryDisk, RocksDisk, Space, View, Visit, Wr
 pub use error::{OpenError, ProposeError, ReadError};
 pub use group::{Leadership, Role};
 pub use maintain::MaintenanceOutcome;
-pub use node::{Options, Shards};
+pub use members::MembersError;
+pub use node::{Joins, Options, Shards};
+pub use peer::{Alone, Call, MOST_BYTES, PeerError, PeerTransport};
 pub use query::{
     Change, ChangeKind, ChangePage, ConfigStatus, Consistency, CoverageReport, Filter,
     FilterFields, ListQuery, MaintenanceView, OutboxPage, Page, Read, Row, Served, ShardStatus,

@@ -129,11 +129,7 @@ impl Replica {
     /// Replaces everything that the group holds.
     fn install(&self, meta: &SnapshotMeta, bytes: &SnapshotBytes) -> io::Result<()> {
         let mut batch = snapshot::replacing(self.keys, bytes)?;
-        let applied = Applied {
-            last: meta.last_log_id.map(Into::into),
-            members_at: (*meta.last_membership.log_id()).map(Into::into),
-            members: meta.last_membership.membership().into(),
-        };
+        let applied = Applied::of(meta);
         let key = self.keys.single(Kind::Applied);
         let value = encode(&key, &applied);
         batch.put(Space::State, key, value);

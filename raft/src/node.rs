@@ -16,6 +16,7 @@ use crate::{
     error::{OpenError, ProposeError},
     group::{Group, Role, Shared},
     identity::{DirectoryLock, Identity},
+    peer::{Alone, PeerTransport},
     room::{DiskRoom, Gauge, Room, Watch},
     store::{sync::SyncQueue, watermark::WatermarkFile},
 };
@@ -51,6 +52,19 @@ pub struct Options {
     pub disk_gauge: Option<Gauge>,
     /// Told how many groups are open, of how many.
     pub progress: Arc<dyn Fn(u32, u32) + Send + Sync>,
+    /// Reaches the other nodes.
+    pub transport: Arc<dyn PeerTransport>,
+    /// Where a fresh directory does not found a cluster but becomes a node of one that exists.
+    pub joins: Option<Joins>,
+}
+
+/// What a node that joins a cluster was told by it.
+#[derive(Debug, Clone)]
+pub struct Joins {
+    /// The cluster.
+    pub cluster: ClusterIdentity,
+    /// Its own id, never used before.
+    pub node: NodeId,
 }
 
 impl Options {
@@ -68,6 +82,8 @@ impl Options {
             disk_reserve: None,
             disk_gauge: None,
             progress: Arc::new(|_, _| {}),
+            transport: Arc::new(Alone),
+            joins: None,
         }
     }
 }
@@ -93,8 +109,8 @@ pub(crate) struct Inner {
 }
 
 impl Shards {
-    /// Opens the data directory, founding a cluster of one in a fresh one, and waits until every
-    /// group leads.
+    /// Opens the data directory. In a fresh one a cluster of one is founded, unless the node
+    /// joins another. Waits until every group leads of which this node is the only voter.
     ///
     /// # Errors
     /// Says what is wrong with the directory and what to do about it.
@@ -121,6 +137,8 @@ impl Shards {
             clock: Arc::clone(&options.clock),
             fatal: Arc::clone(&options.fatal),
             room: room.clone(),
+            transport: Arc::clone(&options.transport),
+            founds: options.joins.is_none(),
         };
         let total = identity.shards + 1;
         let logs = open::open_logs(total, &synced, &shared).inspect_err(|_| shared.close())?;
@@ -293,6 +311,16 @@ impl Shards {
         let _ = closed.await;
     }
 
+    /// Answers what another node asks a group of this one.
+    ///
+    /// # Errors
+    /// Says why there is no answer: no such group, bytes that are no message, a node that stops.
+    pub async fn answer_peer(&self, group: u64, body: &[u8]) -> Result<Vec<u8>, String> {
+        let found = usize::try_from(group).ok().and_then(|n| self.inner.groups.get(n));
+        let found = found.ok_or_else(|| format!("there is no group {group} here"))?;
+        found.inbound.answer(body).await
+    }
+
     pub(crate) fn meta(&self) -> &Group {
         &self.inner.groups[0]
     }
@@ -307,6 +335,9 @@ impl Shards {
 
     async fn found(&self) -> Result<(), OpenError> {
         for (number, group) in (0..).zip(&self.inner.groups) {
+            if !group.was_alone() {
+                continue;
+            }
             let failed = |detail: String| OpenError::Consensus { group: number, detail };
             let mut role = group.role();
             let leads = role.wait_for(|role| matches!(role, Role::Leader(_)));

@@ -67,9 +67,9 @@ impl Record for StoredLogId {
 /// A vote as stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StoredVote {
-    term: u64,
-    node: u64,
-    committed: bool,
+    pub(crate) term: u64,
+    pub(crate) node: u64,
+    pub(crate) committed: bool,
 }
 
 impl From<&Vote<LeaderId>> for StoredVote {
@@ -131,14 +131,21 @@ pub(crate) enum Payload {
     Members(Members),
 }
 
-impl Record for LogEntry {
-    const VERSION: u8 = 1;
-
-    fn size_hint(&self) -> usize {
+impl LogEntry {
+    /// About how many bytes it takes.
+    pub(crate) fn size(&self) -> usize {
         match &self.payload {
             Payload::Proposal(proposal) => 64 + proposal.envelopes.len() * 320,
             Payload::Blank | Payload::Members(_) => 64,
         }
+    }
+}
+
+impl Record for LogEntry {
+    const VERSION: u8 = 1;
+
+    fn size_hint(&self) -> usize {
+        self.size()
     }
 }
 
@@ -177,6 +184,21 @@ impl Record for Applied {
 }
 
 impl Applied {
+    /// What a snapshot holds.
+    pub(crate) fn of(meta: &SnapshotMeta) -> Self {
+        Self {
+            last: meta.last_log_id.map(Into::into),
+            members_at: (*meta.last_membership.log_id()).map(Into::into),
+            members: meta.last_membership.membership().into(),
+        }
+    }
+
+    /// The description of a snapshot of it.
+    pub(crate) fn described(&self) -> SnapshotMeta {
+        let last_log_id = self.last.map(Into::into);
+        SnapshotMeta { last_log_id, last_membership: self.membership() }
+    }
+
     pub(crate) fn membership(&self) -> StoredMembershipOf {
         StoredMembership::new(self.members_at.map(Into::into), self.members.clone().into())
     }

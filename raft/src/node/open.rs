@@ -17,7 +17,10 @@ use crate::{
 };
 
 pub(super) fn identify(options: &Options) -> Result<Identity, OpenError> {
-    let fresh = || Identity::found(&options.cluster_name, options.shards, Uuid::new_v4());
+    let fresh = || match &options.joins {
+        None => Identity::found(&options.cluster_name, options.shards, Uuid::new_v4()),
+        Some(joins) => Identity::joined(&joins.cluster, options.shards, joins.node),
+    };
     let Some(directory) = options.data_dir.as_deref() else { return Ok(fresh()) };
     if let Some(identity) = Identity::read(directory)? {
         identity.check(directory, &options.cluster_name, options.shards)?;
@@ -36,7 +39,8 @@ pub(super) fn open_logs(
     shared: &Shared,
 ) -> Result<Vec<LogStore>, OpenError> {
     let open = |group| {
-        let log = LogStore::open(group, Arc::clone(&shared.disk), shared.sync.clone())
+        let (disk, clock) = (Arc::clone(&shared.disk), Arc::clone(&shared.clock));
+        let log = LogStore::open(group, disk, shared.sync.clone(), clock)
             .map_err(|damaged| OpenError::Corrupt(damaged.to_string()))?;
         watermarks::check(synced, group, &log)?;
         Ok(log)

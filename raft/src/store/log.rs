@@ -22,6 +22,7 @@ use super::{
     sync::SyncQueue,
 };
 use crate::{
+    clock::Clock,
     disk::{Batch, Disk, Space},
     failpoint,
     types::{Entry, LeaderId, LogEntry, LogId, StoredLogId, StoredVote, TypeConfig},
@@ -34,6 +35,7 @@ pub(crate) struct LogStore {
     keys: Keys,
     disk: Arc<dyn Disk>,
     sync: SyncQueue,
+    clock: Arc<dyn Clock>,
     tail: Arc<Mutex<Tail>>,
 }
 
@@ -43,7 +45,12 @@ impl LogStore {
     ///
     /// # Errors
     /// What the device says, or which record is damaged.
-    pub(crate) fn open(group: u64, disk: Arc<dyn Disk>, sync: SyncQueue) -> io::Result<Self> {
+    pub(crate) fn open(
+        group: u64,
+        disk: Arc<dyn Disk>,
+        sync: SyncQueue,
+        clock: Arc<dyn Clock>,
+    ) -> io::Result<Self> {
         let keys = Keys::new(group);
         let purged = read_log_id(disk.as_ref(), &keys.single(Kind::Purged))?;
         let (from, to) = keys.all(Kind::Entry);
@@ -54,7 +61,7 @@ impl LogStore {
         read_log_id(disk.as_ref(), &keys.single(Kind::Committed))?;
         read_vote(disk.as_ref(), keys)?;
         let tail = Arc::new(Mutex::new(Tail::new(purged, last)));
-        Ok(Self { keys, disk, sync, tail })
+        Ok(Self { keys, disk, sync, clock, tail })
     }
 
     /// The last log id, durable or not.
@@ -65,6 +72,12 @@ impl LogStore {
     /// The last log id that is known to be durable.
     pub(crate) fn durable(&self) -> Option<LogId> {
         self.tail.lock().durable
+    }
+
+    /// What the boot clock showed when the last command at or before an index came here; none
+    /// where that was before this start.
+    pub(crate) fn received(&self, upto: u64) -> Option<u64> {
+        self.tail.lock().received(upto)
     }
 
     fn stored(&self, from: u64, to: u64) -> io::Result<Vec<Entry>> {
@@ -104,11 +117,14 @@ impl RaftLogReader<TypeConfig> for LogStore {
         RB: RangeBounds<u64> + Clone + Debug + Send,
     {
         let (from, to) = bounds(&range);
-        let cached = self.tail.lock().get(from, to);
-        match cached {
-            Some(entries) => Ok(entries),
-            None => self.stored(from, to),
+        let (first, mut held) = self.tail.lock().get(from, to);
+        if from >= first {
+            return Ok(held);
         }
+        // What is held may not have reached the disk yet, so it is never looked for there.
+        let mut entries = self.stored(from, first)?;
+        entries.append(&mut held);
+        Ok(entries)
     }
 
     async fn read_vote(&mut self) -> Result<Option<Vote<LeaderId>>, io::Error> {
@@ -160,12 +176,13 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         let mut last = None;
         {
             let mut tail = self.tail.lock();
+            let now = self.clock.boot_millis();
             for entry in entries {
                 let key = self.keys.number(Kind::Entry, entry.log_id.index);
                 let value = encode(&key, &LogEntry::from(&entry));
                 batch.put(Space::Log, key, value);
                 last = Some(entry.log_id);
-                tail.push(entry);
+                tail.push(entry, now);
             }
         }
         let tail = Arc::clone(&self.tail);

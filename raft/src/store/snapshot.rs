@@ -17,7 +17,7 @@ use super::{
 use crate::{
     disk::{Batch, Disk, Space},
     machine::read_applied,
-    types::{Applied, CommittedLeaderId, SnapshotMeta},
+    types::{Applied, CommittedLeaderId},
 };
 
 const NAME: &[u8] = b"snapshot";
@@ -61,9 +61,7 @@ pub(crate) fn build(disk: &dyn Disk, keys: Keys) -> io::Result<Snapshot> {
 
 /// How far a snapshot of what is applied goes, without its content: it cannot be installed.
 pub(crate) fn described(applied: &Applied) -> Snapshot {
-    let last_log_id = applied.last.map(Into::into);
-    let meta = SnapshotMeta { last_log_id, last_membership: applied.membership() };
-    Snapshot { meta, snapshot: SnapshotBytes::new() }
+    Snapshot { meta: applied.described(), snapshot: SnapshotBytes::new() }
 }
 
 /// The batch that replaces a group's state by a snapshot's.

@@ -12,6 +12,7 @@ use openraft::{
 use super::LogStore;
 use crate::{
     disk::{Disk, Fatal, MemoryDisk, RocksDisk, Space},
+    fixture::ManualClock,
     machine::{Machine, Replica},
     store::{
         keys::{Keys, Kind},
@@ -53,9 +54,14 @@ impl StoreBuilder<TypeConfig, LogStore, Machine, Guard> for OnRocks {
 fn built(disk: Arc<dyn Disk>, directory: Option<tempfile::TempDir>) -> (Guard, LogStore, Machine) {
     let fatal: Fatal = Arc::new(|why| panic!("{why}"));
     let sync = SyncQueue::start(Arc::clone(&disk), Arc::clone(&fatal)).unwrap();
-    let log = LogStore::open(1, Arc::clone(&disk), sync.clone()).unwrap();
+    let log = opened(&disk, &sync);
     let machine = Machine::new(Replica::load(1, disk, fatal).unwrap());
     (Guard { sync, _directory: directory }, log, machine)
+}
+
+fn opened(disk: &Arc<dyn Disk>, sync: &SyncQueue) -> LogStore {
+    let clock = Arc::new(ManualClock::default());
+    LogStore::open(1, Arc::clone(disk), sync.clone(), clock).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,7 +106,7 @@ async fn a_power_cut_keeps_what_was_acknowledged_across_a_truncation() {
     log.blocking_append([blank(2, 5), blank(2, 6)]).await.unwrap();
     log.save_vote(&Vote::new(7, 1)).await.unwrap();
     disk.crash();
-    let mut log = LogStore::open(1, disk, guard.sync.clone()).unwrap();
+    let mut log = opened(&(disk as Arc<dyn Disk>), &guard.sync);
     assert_eq!(log.last(), Some(log_id(2, 6)));
     assert_eq!(indexes(&mut log).await, [1, 2, 3, 4, 5, 6]);
     let vote: Option<Vote<LeaderId>> = log.read_vote().await.unwrap();
@@ -114,8 +120,23 @@ async fn a_damaged_entry_is_named_and_not_served() {
     log.blocking_append((1..=5).map(|index| blank(1, index))).await.unwrap();
     let key = Keys::new(1).number(Kind::Entry, 3);
     assert!(disk.flip_bit(Space::Log, &key, 9));
-    let mut log = LogStore::open(1, disk, guard.sync.clone()).unwrap();
+    let mut log = opened(&(disk as Arc<dyn Disk>), &guard.sync);
     let error = log.try_get_log_entries(1..6).await.unwrap_err().to_string();
     assert!(error.contains(&show(&key)), "{error}");
     assert_eq!(log.try_get_log_entries(4..6).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn entries_that_wait_for_their_sync_are_read_behind_those_on_the_disk() {
+    let disk = Arc::new(MemoryDisk::new());
+    let (guard, mut log, _) = built(Arc::<MemoryDisk>::clone(&disk), None);
+    log.blocking_append((1..=3).map(|index| blank(1, index))).await.unwrap();
+    // Nothing is decoded yet after a restart, and nothing that is appended reaches the disk.
+    let mut log = opened(&(disk as Arc<dyn Disk>), &guard.sync);
+    guard.sync.close();
+    assert!(log.blocking_append([blank(1, 4)]).await.is_err());
+    assert_eq!(indexes(&mut log).await, [1, 2, 3, 4]);
+    let within = log.try_get_log_entries(2..5).await.unwrap();
+    assert_eq!(within.iter().map(|entry| entry.log_id.index).collect::<Vec<_>>(), [2, 3, 4]);
+    assert!(log.try_get_log_entries(5..9).await.unwrap().is_empty());
 }

@@ -16,6 +16,8 @@ use crate::{
 const KEPT: usize = 256;
 /// And up to this weight, about as many commands: entries differ by a factor of a thousand.
 const KEPT_WEIGHT: usize = 1_024;
+/// Moments of receipt are kept of so many commands: of all that may be cut off again, and one.
+const RECEIPTS: usize = 1_024;
 /// A document weighs one for so many bytes.
 const DOCUMENT_UNIT: usize = 512;
 
@@ -28,14 +30,24 @@ pub(super) struct Tail {
     entries: BTreeMap<u64, Entry>,
     /// Of all entries together.
     weight: usize,
+    /// When the latest commands came, by their index.
+    received: BTreeMap<u64, u64>,
 }
 
 impl Tail {
     pub(super) fn new(purged: Option<LogId>, last: Option<LogId>) -> Self {
-        Self { purged, last, durable: last, entries: BTreeMap::new(), weight: 0 }
+        let (entries, received) = (BTreeMap::new(), BTreeMap::new());
+        Self { purged, last, durable: last, entries, weight: 0, received }
     }
 
-    pub(super) fn push(&mut self, entry: Entry) {
+    /// Adds an entry that came when the boot clock showed `now`.
+    pub(super) fn push(&mut self, entry: Entry, now: u64) {
+        if matches!(entry.payload, EntryPayload::Normal(_)) {
+            self.received.insert(entry.log_id.index, now);
+            while self.received.len() > RECEIPTS {
+                self.received.pop_first();
+            }
+        }
         self.last = Some(entry.log_id);
         self.weight += weight(&entry);
         self.entries.insert(entry.log_id.index, entry);
@@ -50,7 +62,13 @@ impl Tail {
         self.evict();
     }
 
+    /// When the last command at or before an index came; none where that was before this start.
+    pub(super) fn received(&self, upto: u64) -> Option<u64> {
+        self.received.range(..=upto).next_back().map(|(_, at)| *at)
+    }
+
     pub(super) fn truncate(&mut self, last: Option<LogId>) {
+        self.received.split_off(&last.map_or(0, |id| id.index + 1));
         self.entries.split_off(&last.map_or(0, |id| id.index + 1));
         self.weigh();
         self.last = self.last.min(last.max(self.purged));
@@ -65,11 +83,12 @@ impl Tail {
         self.durable = self.durable.max(Some(upto));
     }
 
-    /// The entries `from <= index < to`, if all that exist are here.
-    pub(super) fn get(&self, from: u64, to: u64) -> Option<Vec<Entry>> {
-        let (first, _) = self.entries.first_key_value()?;
-        (from >= *first)
-            .then(|| self.entries.range(from..to.max(from)).map(|(_, e)| e.clone()).collect())
+    /// The entries `from <= index < to` that are here, and where they begin: what exists before
+    /// that is durable and has to be read.
+    pub(super) fn get(&self, from: u64, to: u64) -> (u64, Vec<Entry>) {
+        let first = self.entries.first_key_value().map_or(to, |(first, _)| *first);
+        let from = first.clamp(from, to.max(from));
+        (from, self.entries.range(from..to.max(from)).map(|(_, e)| e.clone()).collect())
     }
 
     fn evict(&mut self) {

@@ -1,0 +1,77 @@
+//! How the replicas of a group reach each other.
+//!
+//! A [`PeerTransport`] carries a call to a node and brings its answer back; it knows nothing of
+//! what is in it. [`message`] says that, [`network`] stands between openraft and the transport on
+//! the calling side, and [`serve`] answers on the other.
+//!
+//! Invariants:
+//! - a call is bounded in size and in time, whatever is asked for;
+//! - bytes that are not understood change nothing and are answered by why.
+
+mod alone;
+mod message;
+mod network;
+mod serve;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use model::NodeId;
+
+pub use alone::Alone;
+pub(crate) use network::Peers;
+pub(crate) use serve::Inbound;
+
+/// The most bytes of a call or an answer: what a transport must carry, and may refuse beyond.
+pub const MOST_BYTES: usize = 16 << 20;
+
+/// What is sent to a node.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The group that it is about.
+    pub group: u64,
+    /// What is said, in this crate's own encoding.
+    pub body: Vec<u8>,
+    /// How long the caller waits for an answer.
+    pub deadline: Duration,
+    /// A part of a snapshot: it may wait for anything else that is sent to the same node.
+    pub bulk: bool,
+}
+
+/// Why a call has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PeerError {
+    /// There is no way to the node now.
+    #[error("node {node} cannot be reached: {detail}")]
+    Unreachable {
+        /// Which node.
+        node: NodeId,
+        /// What the transport says.
+        detail: String,
+    },
+    /// It did not answer in time; it may have done what was asked.
+    #[error("node {node} has not answered within {deadline:?}")]
+    TimedOut {
+        /// Which node.
+        node: NodeId,
+        /// How long was waited.
+        deadline: Duration,
+    },
+    /// It answered that it will not.
+    #[error("node {node} refuses: {detail}")]
+    Refused {
+        /// Which node.
+        node: NodeId,
+        /// Its reason.
+        detail: String,
+    },
+}
+
+/// Carries calls between nodes.
+pub trait PeerTransport: Send + Sync + 'static {
+    /// Sends a call and waits for its answer, no longer than its deadline.
+    fn call(&self, to: NodeId, call: Call) -> BoxFuture<'static, Result<Vec<u8>, PeerError>>;
+}

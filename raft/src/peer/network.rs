@@ -1,0 +1,222 @@
+//! openraft's way to the other replicas of a group, over a transport.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use futures_util::future::{Either, select};
+use model::NodeId;
+use openraft::{
+    AnyError, OptionalSend, RaftNetworkFactory,
+    errors::{RPCError, ReplicationClosed, StreamingError, Unreachable},
+    impls::{BasicNode, Vote},
+    network::{RPCOption, RaftNetworkV2},
+    raft::{
+        AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderError,
+        TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
+    },
+};
+
+use super::{
+    Call, PeerError, PeerTransport,
+    message::{
+        Append, Appended, Ballot, NotTransferred, Request, Response, Transfer, decode, encode,
+    },
+    snapshot,
+};
+use crate::{
+    store::snapshot::{Snapshot, SnapshotBytes},
+    types::{LeaderId, LogEntry, StoredLogId, TypeConfig},
+};
+
+/// openraft would wait for no longer than a heartbeat takes to come round, which a slow disk of
+/// the other side exceeds without being gone.
+const SHORTEST: Duration = Duration::from_secs(1);
+/// Entries of one call. What is beyond follows in the next.
+const MOST_ENTRY_BYTES: usize = 4 << 20;
+
+/// Opens connections for one group.
+#[derive(Clone)]
+pub(crate) struct Peers {
+    pub(crate) group: u64,
+    pub(crate) transport: Arc<dyn PeerTransport>,
+}
+
+/// One group's way to one node.
+#[derive(Clone)]
+pub(crate) struct Peer {
+    group: u64,
+    node: NodeId,
+    transport: Arc<dyn PeerTransport>,
+}
+
+impl RaftNetworkFactory<TypeConfig> for Peers {
+    type Network = Peer;
+
+    async fn new_client(&mut self, target: u64, _node: &BasicNode) -> Peer {
+        let (group, transport) = (self.group, Arc::clone(&self.transport));
+        Peer { group, node: NodeId(target), transport }
+    }
+}
+
+impl Peer {
+    pub(super) async fn ask(
+        &self,
+        request: &Request,
+        deadline: Duration,
+    ) -> Result<Response, Unreachable<TypeConfig>> {
+        let size = match request {
+            Request::Append(append) => append.entries.iter().map(LogEntry::size).sum(),
+            Request::Piece(piece) => piece.bytes.len(),
+            Request::Vote(_) | Request::PreVote(_) | Request::Transfer(_) => 0,
+        };
+        let body = encode(request, size);
+        let bulk = matches!(request, Request::Piece(_));
+        let call = Call { group: self.group, body, deadline, bulk };
+        let answer = self.transport.call(self.node, call).await.map_err(unreachable)?;
+        decode(&answer).map_err(|detail| {
+            let detail = detail.to_string();
+            unreachable(PeerError::Refused { node: self.node, detail })
+        })
+    }
+
+    /// An answer to something else.
+    pub(super) fn confused(&self, response: &Response) -> Unreachable<TypeConfig> {
+        let detail = format!("it answered something else: {response:?}");
+        unreachable(PeerError::Refused { node: self.node, detail })
+    }
+
+    async fn ballot(
+        &self,
+        request: &VoteRequest<TypeConfig>,
+        option: &RPCOption,
+        kind: fn(Ballot) -> Request,
+    ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
+        let ballot = Ballot {
+            vote: (&request.vote).into(),
+            last: request.last_log_id.map(Into::into),
+            transfer: request.leadership_transfer,
+        };
+        match self.ask(&kind(ballot), patience(option)).await? {
+            Response::Voted { vote, granted, last } => Ok(VoteResponse {
+                vote: vote.into(),
+                vote_granted: granted,
+                last_log_id: last.map(Into::into),
+            }),
+            other => Err(self.confused(&other).into()),
+        }
+    }
+}
+
+impl RaftNetworkV2<TypeConfig> for Peer {
+    type SnapshotData = SnapshotBytes;
+
+    async fn append_entries(
+        &mut self,
+        request: AppendEntriesRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<AppendEntriesResponse<TypeConfig>, RPCError<TypeConfig>> {
+        let all = request.entries.len();
+        let entries = fitting(request.entries.iter().map(LogEntry::from));
+        let cut = (entries.len() < all).then(|| entries.last().map(|entry| entry.id)).flatten();
+        let append = Append {
+            vote: (&request.vote).into(),
+            previous: request.prev_log_id.map(Into::into),
+            entries,
+            committed: request.leader_commit.map(Into::into),
+        };
+        match self.ask(&Request::Append(append), patience(&option)).await? {
+            Response::Appended(Appended::All) => Ok(cut.map_or(
+                AppendEntriesResponse::Success,
+                |last: StoredLogId| AppendEntriesResponse::PartialSuccess(Some(last.into())),
+            )),
+            Response::Appended(Appended::UpTo(last)) => {
+                Ok(AppendEntriesResponse::PartialSuccess(last.map(Into::into)))
+            }
+            Response::Appended(Appended::Conflict) => Ok(AppendEntriesResponse::Conflict),
+            Response::Appended(Appended::HigherVote(vote)) => {
+                Ok(AppendEntriesResponse::HigherVote(vote.into()))
+            }
+            other => Err(self.confused(&other).into()),
+        }
+    }
+
+    async fn vote(
+        &mut self,
+        request: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
+        self.ballot(&request, &option, Request::Vote).await
+    }
+
+    async fn pre_vote(
+        &mut self,
+        request: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
+        self.ballot(&request, &option, Request::PreVote).await
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        vote: Vote<LeaderId>,
+        snapshot: Snapshot,
+        cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        _option: RPCOption,
+    ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
+        let sent = snapshot::send(self, (&vote).into(), snapshot);
+        match select(Box::pin(sent), Box::pin(cancel)).await {
+            Either::Left((sent, _)) => Ok(SnapshotResponse::new(sent?.into())),
+            Either::Right((closed, _)) => Err(closed.into()),
+        }
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        request: TransferLeaderRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<TransferLeaderResponse<TypeConfig>, RPCError<TypeConfig>> {
+        let transfer = Transfer {
+            vote: request.from_leader().into(),
+            to: *request.to_node_id(),
+            last: request.last_log_id().map(|id| (*id).into()),
+        };
+        match self.ask(&Request::Transfer(transfer), patience(&option)).await? {
+            Response::Transferred(outcome) => Ok(outcome.map_err(not_transferred)),
+            other => Err(self.confused(&other).into()),
+        }
+    }
+}
+
+/// As many of the first entries as a call carries, and one at least.
+fn fitting(entries: impl Iterator<Item = LogEntry>) -> Vec<LogEntry> {
+    let mut size = 0;
+    let mut fitting = Vec::new();
+    for entry in entries {
+        size += entry.size();
+        if size > MOST_ENTRY_BYTES && !fitting.is_empty() {
+            break;
+        }
+        fitting.push(entry);
+    }
+    fitting
+}
+
+fn patience(option: &RPCOption) -> Duration {
+    option.hard_ttl().max(SHORTEST)
+}
+
+/// A peer that does not answer is asked again after a while and not at once, whatever the reason.
+fn unreachable(error: PeerError) -> Unreachable<TypeConfig> {
+    Unreachable::new(&AnyError::new(&error))
+}
+
+fn not_transferred(why: NotTransferred) -> TransferLeaderError<TypeConfig> {
+    match why {
+        NotTransferred::VoteChanged { expected, actual } => {
+            TransferLeaderError::VoteChanged { expected: expected.into(), actual: actual.into() }
+        }
+        NotTransferred::NotFlushed { expected, actual } => TransferLeaderError::LogNotFlushed {
+            expected: expected.map(Into::into),
+            actual: actual.map(Into::into),
+        },
+    }
+}

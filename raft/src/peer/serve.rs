@@ -1,0 +1,116 @@
+//! Answers what other replicas of a group ask.
+
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, TransferLeaderError, TransferLeaderRequest,
+    VoteRequest, VoteResponse,
+};
+
+use super::{
+    message::{
+        Append, Appended, Ballot, NotTransferred, Piece, Request, Response, Transfer, decode,
+        encode,
+    },
+    snapshot::{Arriving, Step},
+};
+use crate::{
+    store::snapshot::Snapshot,
+    types::{Raft, StoredLogId, TypeConfig},
+};
+
+/// One group's side that is asked.
+pub(crate) struct Inbound {
+    raft: Raft,
+    arriving: Arriving,
+}
+
+impl Inbound {
+    pub(crate) fn new(raft: Raft) -> Self {
+        Self { raft, arriving: Arriving::default() }
+    }
+
+    /// Answers a call.
+    ///
+    /// # Errors
+    /// Says why it cannot be: the bytes are no message, or consensus has stopped.
+    pub(crate) async fn answer(&self, body: &[u8]) -> Result<Vec<u8>, String> {
+        let request = decode(body).map_err(|unreadable| unreadable.to_string())?;
+        let response = match request {
+            Request::Append(append) => self.append(append).await,
+            Request::Vote(ballot) => {
+                let answer = self.raft.vote(ballot.into()).await;
+                answer.map(voted).map_err(|e| e.to_string())
+            }
+            Request::PreVote(ballot) => {
+                let answer = self.raft.pre_vote(ballot.into()).await;
+                answer.map(voted).map_err(|e| e.to_string())
+            }
+            Request::Piece(piece) => self.piece(piece).await,
+            Request::Transfer(transfer) => self.transfer(transfer).await,
+        };
+        response.map(|response| encode(&response, 0))
+    }
+
+    async fn append(&self, append: Append) -> Result<Response, String> {
+        let request = AppendEntriesRequest {
+            vote: append.vote.into(),
+            prev_log_id: append.previous.map(Into::into),
+            entries: append.entries.into_iter().map(Into::into).collect(),
+            leader_commit: append.committed.map(Into::into),
+        };
+        let answer = self.raft.append_entries(request).await.map_err(|e| e.to_string())?;
+        Ok(Response::Appended(match answer {
+            AppendEntriesResponse::Success => Appended::All,
+            AppendEntriesResponse::PartialSuccess(last) => Appended::UpTo(last.map(Into::into)),
+            AppendEntriesResponse::Conflict => Appended::Conflict,
+            AppendEntriesResponse::HigherVote(vote) => Appended::HigherVote((&vote).into()),
+        }))
+    }
+
+    async fn piece(&self, piece: Piece) -> Result<Response, String> {
+        let whole = match self.arriving.take(&piece).map_err(|e| e.to_string())? {
+            Step::Have(bytes) => return Ok(Response::Received(bytes)),
+            Step::Whole(bytes) => bytes,
+        };
+        let snapshot = Snapshot { meta: piece.applied.described(), snapshot: whole };
+        let installed = self.raft.install_full_snapshot(piece.vote.into(), snapshot).await;
+        let vote = installed.map_err(|e| e.to_string())?.vote;
+        Ok(Response::Installed((&vote).into()))
+    }
+
+    async fn transfer(&self, transfer: Transfer) -> Result<Response, String> {
+        let last = transfer.last.map(Into::into);
+        let request = TransferLeaderRequest::new(transfer.vote.into(), transfer.to, last);
+        let answer = self.raft.handle_transfer_leader(request).await.map_err(|e| e.to_string())?;
+        Ok(Response::Transferred(answer.map_err(|why| not_transferred(&why))))
+    }
+}
+
+impl From<Ballot> for VoteRequest<TypeConfig> {
+    fn from(ballot: Ballot) -> Self {
+        Self {
+            vote: ballot.vote.into(),
+            last_log_id: ballot.last.map(Into::into),
+            leadership_transfer: ballot.transfer,
+        }
+    }
+}
+
+fn voted(answer: VoteResponse<TypeConfig>) -> Response {
+    Response::Voted {
+        vote: (&answer.vote).into(),
+        granted: answer.vote_granted,
+        last: answer.last_log_id.map(StoredLogId::from),
+    }
+}
+
+fn not_transferred(why: &TransferLeaderError<TypeConfig>) -> NotTransferred {
+    match why {
+        TransferLeaderError::VoteChanged { expected, actual } => {
+            NotTransferred::VoteChanged { expected: expected.into(), actual: actual.into() }
+        }
+        TransferLeaderError::LogNotFlushed { expected, actual } => NotTransferred::NotFlushed {
+            expected: expected.map(Into::into),
+            actual: actual.map(Into::into),
+        },
+    }
+}
