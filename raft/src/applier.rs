@@ -22,6 +22,8 @@ pub(crate) struct Applier {
     /// Bounded by the number of groups: each waits for its job before it has another.
     jobs: Arc<Mutex<Option<mpsc::Sender<Job>>>>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+    /// A simulation has no threads: jobs run where they are handed over.
+    inline: bool,
 }
 
 impl Applier {
@@ -34,7 +36,27 @@ impl Applier {
         let thread = thread::Builder::new().name("apply".to_owned());
         let thread = thread.spawn(move || waiting.into_iter().for_each(|job| job()))?;
         let (jobs, thread) = (Arc::new(Mutex::new(Some(jobs))), Arc::new(Mutex::new(Some(thread))));
-        Ok(Self { jobs, thread })
+        Ok(Self { jobs, thread, inline: false })
+    }
+
+    /// One without a thread.
+    #[cfg(test)]
+    pub(crate) fn inline() -> Self {
+        Self { jobs: Arc::default(), thread: Arc::default(), inline: true }
+    }
+
+    /// Runs what takes long, but is not applying, on any thread that may block.
+    ///
+    /// # Errors
+    /// It has panicked.
+    pub(crate) async fn beside<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<T> {
+        if self.inline {
+            return Ok(job());
+        }
+        tokio::task::spawn_blocking(job).await.map_err(io::Error::other)
     }
 
     /// Runs a job and waits for what it returns.
@@ -45,6 +67,9 @@ impl Applier {
         &self,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<T> {
+        if self.inline {
+            return Ok(job());
+        }
         let (done, result) = oneshot::channel();
         let job = move || {
             // The caller may have gone away, which undoes nothing.

@@ -210,10 +210,8 @@ impl Group {
 /// Loads what a group has applied, verifying every record.
 pub(crate) async fn load(group: u64, shared: &Shared) -> Result<Arc<Replica>, OpenError> {
     let (disk, fatal) = (Arc::clone(&shared.disk), Arc::clone(&shared.fatal));
-    tokio::task::spawn_blocking(move || Replica::load(group, disk, fatal))
-        .await
-        .unwrap_or_else(|panic| Err(std::io::Error::other(panic)))
-        .map_err(|error| OpenError::Corrupt(error.to_string()))
+    let loaded = shared.applier.beside(move || Replica::load(group, disk, fatal)).await;
+    loaded.flatten().map_err(|error| OpenError::Corrupt(error.to_string()))
 }
 
 async fn start(

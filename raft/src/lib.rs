@@ -35,6 +35,8 @@ mod node;
 mod peer;
 mod query;
 mod room;
+#[cfg(test)]
+mod simulation;
 mod state;
 mod store;
 mod types;

@@ -200,8 +200,7 @@ impl Machine {
         work: impl FnOnce(&Replica) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
         let replica = Arc::clone(&self.replica);
-        let result = tokio::task::spawn_blocking(move || replica.trusted(work));
-        result.await.map_err(io::Error::other)?
+        self.applier.beside(move || replica.trusted(work)).await?
     }
 
     /// Applies entries on the thread for it.

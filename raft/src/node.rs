@@ -1,6 +1,6 @@
 //! All groups of this node: open, propose, stop.
 
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use model::{NodeId, ResourceId, Revision, ShardId, WallTime, event::ClusterIdentity};
@@ -56,6 +56,9 @@ pub struct Options {
     pub transport: Arc<dyn PeerTransport>,
     /// Where a fresh directory does not found a cluster but becomes a node of one that exists.
     pub joins: Option<Joins>,
+    /// No threads: how long each fsync takes.
+    #[cfg(test)]
+    pub(crate) simulated: Option<fn() -> Duration>,
 }
 
 /// What a node that joins a cluster was told by it.
@@ -84,6 +87,8 @@ impl Options {
             progress: Arc::new(|_, _| {}),
             transport: Arc::new(Alone),
             joins: None,
+            #[cfg(test)]
+            simulated: None,
         }
     }
 }
@@ -122,13 +127,7 @@ impl Shards {
         let side_file = options.data_dir.as_deref().map(WatermarkFile::new);
         let synced = watermarks::read(side_file.as_ref(), options.accept_data_loss)?;
         let disk = open::open_disk(&options).await?;
-        let no_thread = |e: io::Error| {
-            let detail = format!("no thread to sync or apply: {e}");
-            OpenError::Consensus { group: 0, detail }
-        };
-        let applier = Applier::start().map_err(no_thread)?;
-        let sync = SyncQueue::start(Arc::clone(&disk), Arc::clone(&options.fatal));
-        let sync = sync.map_err(no_thread)?;
+        let (applier, sync) = open::workers(&options, &disk)?;
         let shared = Shared {
             node: identity.node_id,
             disk,
@@ -301,7 +300,8 @@ impl Shards {
         }
         let (sync, marks) = (self.inner.sync.clone(), self.inner.watermarks.clone());
         let (applier, room_watch) = (self.inner.applier.clone(), self.inner.room_watch.clone());
-        let closed = tokio::task::spawn_blocking(move || {
+        let beside = applier.clone();
+        let closed = beside.beside(move || {
             room_watch.close();
             applier.close();
             sync.close();

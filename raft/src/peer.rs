@@ -13,8 +13,6 @@ mod message;
 mod network;
 mod serve;
 mod snapshot;
-#[cfg(test)]
-mod tests;
 
 use std::time::Duration;
 

@@ -13,6 +13,11 @@ use crate::{
     store::record::Record,
 };
 
+#[cfg(test)]
+pub(crate) use crate::simulation::Runtime;
+#[cfg(not(test))]
+pub(crate) use openraft_rt_tokio::TokioRuntime as Runtime;
+
 openraft::declare_raft_types!(
     /// Our choice of openraft's types. A term names its leader, so it is a clean epoch.
     pub(crate) TypeConfig:
@@ -22,7 +27,7 @@ openraft::declare_raft_types!(
         Node = BasicNode,
         LeaderId = leader_id_std::LeaderId<u64, u64>,
         Vote = Vote<leader_id_std::LeaderId<u64, u64>>,
-        AsyncRuntime = openraft_rt_tokio::TokioRuntime,
+        AsyncRuntime = Runtime,
 );
 
 pub(crate) type LeaderId = leader_id_std::LeaderId<u64, u64>;

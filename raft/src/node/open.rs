@@ -7,13 +7,14 @@ use uuid::Uuid;
 
 use super::{Options, watermarks};
 use crate::{
+    applier::Applier,
     disk::{Disk, RocksDisk},
     error::OpenError,
     group::{Group, Shared, load},
     identity::Identity,
     machine::Replica,
     room::{Gauge, Room, gauge_of},
-    store::{log::LogStore, watermark::Watermarks},
+    store::{log::LogStore, sync::SyncQueue, watermark::Watermarks},
 };
 
 pub(super) fn identify(options: &Options) -> Result<Identity, OpenError> {
@@ -29,6 +30,25 @@ pub(super) fn identify(options: &Options) -> Result<Identity, OpenError> {
     let identity = fresh();
     identity.write(directory)?;
     Ok(identity)
+}
+
+/// Starts the threads that apply and sync.
+pub(super) fn workers(
+    options: &Options,
+    disk: &Arc<dyn Disk>,
+) -> Result<(Applier, SyncQueue), OpenError> {
+    let (disk, fatal) = (Arc::clone(disk), Arc::clone(&options.fatal));
+    #[cfg(test)]
+    if let Some(span) = options.simulated {
+        return Ok((Applier::inline(), SyncQueue::simulated(disk, fatal, span)));
+    }
+    let no_thread = |e: io::Error| {
+        let detail = format!("no thread to sync or apply: {e}");
+        OpenError::Consensus { group: 0, detail }
+    };
+    let applier = Applier::start().map_err(no_thread)?;
+    let sync = SyncQueue::start(disk, fatal).inspect_err(|_| applier.close());
+    Ok((applier, sync.map_err(no_thread)?))
 }
 
 /// Opens the logs of all groups and checks them before any group starts: one that has lost

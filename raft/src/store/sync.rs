@@ -8,7 +8,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
-        mpsc::{Receiver, Sender, channel},
+        mpsc::{Receiver, channel},
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -45,10 +45,19 @@ impl SyncStats {
     }
 }
 
+/// The jobs of one fsync.
+struct Round {
+    batch: Batch,
+    waiting: Vec<Option<Done>>,
+}
+
+/// Takes jobs on their way.
+type Submit = Box<dyn Fn(Job) -> Result<(), Job> + Send>;
+
 /// The way to the sync thread. What is queued is bounded by what the groups have in flight.
 #[derive(Clone)]
 pub(crate) struct SyncQueue {
-    jobs: Arc<Mutex<Option<Sender<Job>>>>,
+    jobs: Arc<Mutex<Option<Submit>>>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
     stats: Arc<SyncStats>,
 }
@@ -61,18 +70,40 @@ impl SyncQueue {
         let thread = thread::Builder::new()
             .name("sync".to_owned())
             .spawn(move || run(disk.as_ref(), &receiver, &fatal, &seen))?;
-        Ok(Self {
-            jobs: Arc::new(Mutex::new(Some(sender))),
-            thread: Arc::new(Mutex::new(Some(thread))),
-            stats,
-        })
+        let submit: Submit = Box::new(move |job| sender.send(job).map_err(|refused| refused.0));
+        let (jobs, thread) = (Arc::new(Mutex::new(Some(submit))), Arc::new(Mutex::new(Some(thread))));
+        Ok(Self { jobs, thread, stats })
+    }
+
+    /// One without a thread, for a simulation: each fsync takes as long as `span` says.
+    #[cfg(test)]
+    pub(crate) fn simulated(
+        disk: Arc<dyn Disk>,
+        fatal: Fatal,
+        span: impl Fn() -> Duration + Send + 'static,
+    ) -> Self {
+        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+        let stats = Arc::new(SyncStats::default());
+        let seen = Arc::clone(&stats);
+        tokio::spawn(async move {
+            while let Some(first) = receiver.recv().await {
+                let round = Round::of(first, std::iter::from_fn(|| receiver.try_recv().ok()));
+                let written = write(disk.as_ref(), &round.batch);
+                tokio::time::sleep(span()).await;
+                if !round.end(written.and_then(|()| sync(disk.as_ref(), &seen)), &fatal) {
+                    return;
+                }
+            }
+        });
+        let submit: Submit = Box::new(move |job| sender.send(job).map_err(|refused| refused.0));
+        Self { jobs: Arc::new(Mutex::new(Some(submit))), thread: Arc::default(), stats }
     }
 
     /// Queues a batch. `done` runs once it is durable.
     pub(crate) fn submit(&self, batch: Batch, done: Option<Done>) {
         let job = Job { batch, done };
         let refused = match &*self.jobs.lock() {
-            Some(sender) => sender.send(job).err().map(|refused| refused.0),
+            Some(submit) => submit(job).err(),
             None => Some(job),
         };
         if let Some(done) = refused.and_then(|job| job.done) {
@@ -106,27 +137,38 @@ impl SyncQueue {
     }
 }
 
-fn run(disk: &dyn Disk, jobs: &Receiver<Job>, fatal: &Fatal, stats: &SyncStats) {
-    while let Ok(first) = jobs.recv() {
-        let mut batch = first.batch;
-        let mut waiting = vec![first.done];
-        for job in jobs.try_iter() {
-            batch.0.extend(job.batch.0);
-            waiting.push(job.done);
+impl Round {
+    fn of(first: Job, others: impl Iterator<Item = Job>) -> Self {
+        let mut round = Self { batch: first.batch, waiting: vec![first.done] };
+        for job in others {
+            round.batch.0.extend(job.batch.0);
+            round.waiting.push(job.done);
         }
-        let result = write(disk, &batch);
-        if bug!("bug-ack-before-fsync") || bug!("bug-publish-before-commit") {
-            waiting.drain(..).flatten().for_each(|done| done(copy(&result)));
-        }
-        let result = result.and_then(|()| sync(disk, stats));
-        failpoint!("after-sync-before-ack");
+        round
+    }
+
+    /// Tells all who wait. `false` once nothing may be acknowledged any more.
+    fn end(self, result: io::Result<()>, fatal: &Fatal) -> bool {
         if let Err(error) = &result {
             fatal(&format!("cannot make writes durable: {error}"));
         }
-        for done in waiting.into_iter().flatten() {
+        for done in self.waiting.into_iter().flatten() {
             done(copy(&result));
         }
-        if result.is_err() {
+        result.is_ok()
+    }
+}
+
+fn run(disk: &dyn Disk, jobs: &Receiver<Job>, fatal: &Fatal, stats: &SyncStats) {
+    while let Ok(first) = jobs.recv() {
+        let mut round = Round::of(first, jobs.try_iter());
+        let result = write(disk, &round.batch);
+        if bug!("bug-ack-before-fsync") || bug!("bug-publish-before-commit") {
+            round.waiting.drain(..).flatten().for_each(|done| done(copy(&result)));
+        }
+        let result = result.and_then(|()| sync(disk, stats));
+        failpoint!("after-sync-before-ack");
+        if !round.end(result, fatal) {
             return;
         }
     }

@@ -1,0 +1,36 @@
+//! A cluster in one thread, on a clock of its own: everything that happens follows from a seed.
+//!
+//! Invariant: one seed gives one history. There are no threads, time stands still until everybody
+//! waits, and all chance comes from [`chance`].
+
+mod chance;
+mod cluster;
+mod links;
+mod runtime;
+mod watch;
+mod tests;
+
+use std::time::Duration;
+
+pub(crate) use chance::chance;
+pub(crate) use cluster::Cluster;
+pub(crate) use runtime::Runtime;
+
+/// Runs a history to its end.
+pub(crate) fn run<T>(seed: u64, history: impl Future<Output = T>) -> T {
+    chance::seed(seed);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime without threads needs nothing of the system");
+    let result = runtime.block_on(history);
+    chance::forget();
+    result
+}
+
+/// How long an fsync takes: mostly as on a good disk, now and then as on a bad one.
+pub(crate) fn fsync() -> Duration {
+    let micros = if chance(0..50) == 0 { chance(5_000..80_000) } else { chance(200..2_000) };
+    Duration::from_micros(micros)
+}

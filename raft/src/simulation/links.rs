@@ -1,0 +1,128 @@
+//! The links between the nodes: they delay, lose, repeat and are cut.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::future::{BoxFuture, FutureExt};
+use model::NodeId;
+use parking_lot::Mutex;
+use tokio::time::{sleep, timeout};
+
+use super::chance;
+use crate::{
+    node::Shards,
+    peer::{Call, PeerError, PeerTransport},
+};
+
+/// What all links do to what they carry, one way.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Weather {
+    /// At most so long.
+    pub(crate) delay: Duration,
+    /// So many of a thousand are lost.
+    pub(crate) lost: u64,
+    /// So many of a thousand arrive twice.
+    pub(crate) repeated: u64,
+}
+
+impl Weather {
+    pub(crate) const FAIR: Self = Self { delay: Duration::from_millis(1), lost: 0, repeated: 0 };
+}
+
+/// Who can be reached, and how.
+pub(crate) struct Net {
+    running: Mutex<BTreeMap<NodeId, Shards>>,
+    /// Links that carry nothing, by their direction.
+    cut: Mutex<BTreeSet<(NodeId, NodeId)>>,
+    weather: Mutex<Weather>,
+}
+
+impl Net {
+    pub(crate) fn new() -> Arc<Self> {
+        let (running, cut) = (Mutex::default(), Mutex::default());
+        Arc::new(Self { running, cut, weather: Mutex::new(Weather::FAIR) })
+    }
+
+    pub(crate) fn set_weather(&self, weather: Weather) {
+        *self.weather.lock() = weather;
+    }
+
+    pub(crate) fn enter(&self, node: NodeId, shards: Shards) {
+        self.running.lock().insert(node, shards);
+    }
+
+    pub(crate) fn leave(&self, node: NodeId) -> Option<Shards> {
+        self.running.lock().remove(&node)
+    }
+
+    pub(crate) fn running(&self) -> Vec<(NodeId, Shards)> {
+        self.running.lock().iter().map(|(id, shards)| (*id, shards.clone())).collect()
+    }
+
+    pub(crate) fn node(&self, node: NodeId) -> Option<Shards> {
+        self.running.lock().get(&node).cloned()
+    }
+
+    /// Cuts a link in one direction.
+    pub(crate) fn cut(&self, from: NodeId, to: NodeId) {
+        self.cut.lock().insert((from, to));
+    }
+
+    pub(crate) fn heal(&self) {
+        self.cut.lock().clear();
+        self.set_weather(Weather::FAIR);
+    }
+
+    pub(crate) fn carries(&self, from: NodeId, to: NodeId) -> bool {
+        !self.cut.lock().contains(&(from, to))
+    }
+
+    /// Takes a packet from one node to another. `false` where it does not arrive.
+    async fn pass(&self, from: NodeId, to: NodeId) -> bool {
+        let Weather { delay, lost, .. } = *self.weather.lock();
+        let most = u64::try_from(delay.as_micros()).unwrap_or(u64::MAX);
+        sleep(Duration::from_micros(chance(50..most.max(51)))).await;
+        self.carries(from, to) && chance(0..1_000) >= lost
+    }
+
+    fn repeats(&self) -> bool {
+        chance(0..1_000) < self.weather.lock().repeated
+    }
+}
+
+/// One node's side of the links.
+pub(crate) struct Links {
+    pub(crate) from: NodeId,
+    pub(crate) net: Arc<Net>,
+}
+
+impl PeerTransport for Links {
+    fn call(&self, to: NodeId, call: Call) -> BoxFuture<'static, Result<Vec<u8>, PeerError>> {
+        let (from, net, deadline) = (self.from, Arc::clone(&self.net), call.deadline);
+        let passing = async move {
+            if !net.pass(from, to).await {
+                return None;
+            }
+            let shards = net.node(to)?;
+            if net.repeats() {
+                // What the repeat is answered is lost.
+                let _ = shards.answer_peer(call.group, &call.body).await;
+            }
+            let answer = shards.answer_peer(call.group, &call.body).await;
+            net.pass(to, from).await.then_some(answer)
+        };
+        async move {
+            match timeout(deadline, passing).await {
+                Ok(Some(answer)) => {
+                    answer.map_err(|detail| PeerError::Refused { node: to, detail })
+                }
+                // Nobody tells that a packet was lost.
+                Ok(None) | Err(_) => Err(PeerError::TimedOut { node: to, deadline }),
+            }
+        }
+        .boxed()
+    }
+}
