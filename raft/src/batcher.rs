@@ -40,6 +40,10 @@ const IN_FLIGHT: usize = 1;
 const MOST: usize = 1_024;
 /// An entry that is not committed by then has an unknown outcome.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// How long a new leader may take to hear that it has everything.
+const BARRIER: Duration = Duration::from_secs(2);
+/// Between two attempts to open a term that this node still leads.
+const AGAIN: Duration = Duration::from_millis(100);
 /// An idle group lets time pass this often.
 const IDLE: Duration = Duration::from_secs(10);
 
@@ -79,6 +83,8 @@ pub(crate) struct Batcher {
     pub(crate) leading: watch::Receiver<Option<u64>>,
     /// What the rest of the node is told, once the term is open.
     pub(crate) role: watch::Sender<Role>,
+    /// The term that is being opened, by which stamp: a repeated attempt says the same.
+    pub(crate) opening: Option<(u64, Stamp)>,
 }
 
 impl Batcher {
@@ -94,6 +100,7 @@ impl Batcher {
             tokio::select! {
                 biased;
                 Ok(()) = self.leading.changed() => self.follow_leadership().await,
+                () = sleep(AGAIN), if self.is_unopened() => self.follow_leadership().await,
                 Some((callers, landing)) = flights.next(), if !flights.is_empty() => {
                     deliver(self.shard, callers, landing);
                 }
@@ -118,6 +125,12 @@ impl Batcher {
         }
     }
 
+    /// Whether this node leads a term that could not be opened: the others may be out of reach
+    /// for a while without electing somebody else.
+    fn is_unopened(&self) -> bool {
+        self.leading.borrow().is_some() && self.leadership().is_none()
+    }
+
     async fn follow_leadership(&mut self) {
         let leading = *self.leading.borrow_and_update();
         let role = match leading {
@@ -130,12 +143,20 @@ impl Batcher {
     /// Catches up with everything that former leaders committed, then opens the term.
     async fn open_term(&mut self, term: u64) -> Role {
         let barrier = self.raft.ensure_linearizable(ReadPolicy::ReadIndex);
-        if let Ok(Err(error)) = timeout(DEADLINE, barrier).await {
-            warn!(shard = %self.shard, term, %error, "lost the shard before it was loaded");
-            return Role::Follower { leader: None };
+        let follower = Role::Follower { leader: None };
+        match timeout(BARRIER, barrier).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => {
+                debug!(shard = %self.shard, term, %error, "does not lead the shard yet");
+                return follower;
+            }
+            Err(_) => {
+                warn!(shard = %self.shard, term, "leads the shard, but no majority answers");
+                return follower;
+            }
         }
-        let base = self.clock.boot_millis();
-        let stamp = self.stamp(true, self.since_previous_command(base), base);
+        let stamp = self.opening_stamp(term);
+        let base = stamp.boot_millis;
         let proposal = Proposal { stamp, envelopes: [Command::TermStarted.into()].into() };
         match write(self.raft.clone(), self.shard, term, proposal).await {
             Ok(_) => {
@@ -145,9 +166,23 @@ impl Batcher {
             }
             Err(error) => {
                 warn!(shard = %self.shard, term, %error, "could not open the term");
-                Role::Follower { leader: None }
+                follower
             }
         }
+    }
+
+    /// An attempt whose outcome is unknown may have been written: whichever of them is applied
+    /// first must mean the same.
+    fn opening_stamp(&mut self, term: u64) -> Stamp {
+        if let Some((opened, stamp)) = self.opening
+            && opened == term
+        {
+            return stamp;
+        }
+        let base = self.clock.boot_millis();
+        let stamp = self.stamp(true, self.since_previous_command(base), base);
+        self.opening = Some((term, stamp));
+        stamp
     }
 
     /// SEMANTICS 1: by the boot clock where the last entry names this boot or came here since

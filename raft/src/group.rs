@@ -144,6 +144,7 @@ impl Group {
             room: shared.room.clone(),
             leading: leading_seen,
             role,
+            opening: None,
         };
         let batcher = tokio::spawn(batcher.run());
         Ok(Self {

@@ -10,6 +10,10 @@ pub(super) fn advance(context: &mut Context<'_>, stamp: &Stamp) {
     let term = context.term;
     let head = &mut context.state.head;
     let elapsed = Millis(stamp.elapsed);
+    if stamp.first_of_term && head.term == term && head.stamp.is_some() {
+        // The leader did not learn that its first attempt had been written.
+        return;
+    }
     if stamp.first_of_term {
         head.time = head.time.plus(elapsed);
         head.term = term;

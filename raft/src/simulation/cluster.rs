@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use model::{NodeId, Revision, ShardId, ShardTime, WallTime};
+use openraft::type_config::async_runtime::watch::WatchReceiver;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -197,7 +198,20 @@ impl Cluster {
                 sleep(LOOK).await;
             }
         };
-        assert!(timeout(PATIENCE, wait).await.is_ok(), "not within {PATIENCE:?}: {what}");
+        let done = timeout(PATIENCE, wait).await.is_ok();
+        assert!(done, "not within {PATIENCE:?}: {what}\n{}", self.picture());
+    }
+
+    /// What each node says of each group, a line each.
+    fn picture(&self) -> String {
+        let running = self.net.running();
+        let of_group = |group: u64| {
+            running.iter().map(move |(id, shards)| {
+                let group = &shards.inner.groups[usize::try_from(group).unwrap()];
+                format!("node {id}: {}\n", *group.raft.metrics().borrow_watched())
+            })
+        };
+        (0..=u64::from(self.shards)).flat_map(of_group).collect()
     }
 
     /// Compares what the replicas hold, byte by byte. Nothing may happen meanwhile.
