@@ -15,7 +15,7 @@ use std::{process::ExitCode, sync::Arc};
 
 use actors::{Actors, Settings, SinkSetting, probe::ProbeSettings};
 use api::ApiState;
-use raft::{Options, Shards, SystemClock};
+use raft::{Options, Shards};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
@@ -128,22 +128,18 @@ async fn serve(
 }
 
 fn options(config: &Config, accept_data_loss: bool) -> Options {
+    let (cluster, data_dir) = (&config.cluster, &config.node.data_dir);
+    let fatal = Arc::new(|why: &str| {
+        error!("{why}; exiting, because what is stored can no longer be trusted");
+        // Without what is registered to run at an exit: RocksDB's own would meet threads
+        // that still work on the store, and end the process by a signal.
+        signal_hook::low_level::exit(1);
+    });
     Options {
-        cluster_name: config.cluster.name.clone(),
-        shards: config.cluster.shards,
-        data_dir: Some(config.node.data_dir.clone()),
         accept_data_loss,
-        clock: Arc::new(SystemClock::new()),
-        fatal: Arc::new(|why| {
-            error!("{why}; exiting, because what is stored can no longer be trusted");
-            // Without what is registered to run at an exit: RocksDB's own would meet threads
-            // that still work on the store, and end the process by a signal.
-            signal_hook::low_level::exit(1);
-        }),
-        disk: None,
         disk_reserve: config.node.disk_reserve,
-        disk_gauge: None,
-        progress: banner::progress(&config.node.data_dir),
+        progress: banner::progress(data_dir),
+        ..Options::on_disk(&cluster.name, cluster.shards, data_dir.clone(), fatal)
     }
 }
 

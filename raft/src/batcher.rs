@@ -14,7 +14,11 @@ use futures_util::{
     stream::FuturesUnordered,
 };
 use model::{Millis, NodeId, Revision, ShardId, ShardTime, Term};
-use openraft::{ReadPolicy, errors::ClientWriteError, impls::ProgressResponder};
+use openraft::{
+    ReadPolicy, ServerState, errors::ClientWriteError, impls::ProgressResponder,
+    type_config::async_runtime::watch::WatchReceiver,
+};
+use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::{sleep, timeout},
@@ -30,7 +34,7 @@ use crate::{
     machine::Replica,
     room::Room,
     store::log::LogStore,
-    types::{CommittedLeaderId, Raft, TypeConfig},
+    types::{CommittedLeaderId, Raft, ServerMetrics, TypeConfig},
 };
 
 /// Entries that wait for their fsync while the next one fills. A second one would halve what an
@@ -48,7 +52,7 @@ const AGAIN: Duration = Duration::from_millis(100);
 const IDLE: Duration = Duration::from_secs(10);
 
 /// The answer to one command.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
     /// What the command answers.
     pub reply: Reply,
@@ -79,8 +83,8 @@ pub(crate) struct Batcher {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) inbox: mpsc::Receiver<Pending>,
     pub(crate) room: Option<Arc<Room>>,
-    /// The term that this node leads, as consensus says.
-    pub(crate) leading: watch::Receiver<Option<u64>>,
+    /// Who leads, as consensus says.
+    pub(crate) consensus: ServerMetrics,
     /// What the rest of the node is told, once the term is open.
     pub(crate) role: watch::Sender<Role>,
     /// The term that is being opened, by which stamp: a repeated attempt says the same.
@@ -99,7 +103,7 @@ impl Batcher {
             let until_due = self.until_due();
             tokio::select! {
                 biased;
-                Ok(()) = self.leading.changed() => self.follow_leadership().await,
+                Ok(()) = self.consensus.changed() => self.follow_leadership().await,
                 () = sleep(AGAIN), if self.is_unopened() => self.follow_leadership().await,
                 Some((callers, landing)) = flights.next(), if !flights.is_empty() => {
                     deliver(self.shard, callers, landing);
@@ -125,19 +129,31 @@ impl Batcher {
         }
     }
 
+    /// The term that this node leads, as consensus says, else the leader that it knows.
+    ///
+    /// A leader that was voted out knows itself as the last leader, so that its own state counts.
+    fn leading(&self) -> Result<u64, Option<NodeId>> {
+        let consensus = self.consensus.borrow_watched();
+        match consensus.state {
+            ServerState::Leader => Ok(consensus.vote.leader_id.term),
+            _ => Err(consensus.current_leader.filter(|id| *id != self.node.0).map(NodeId)),
+        }
+    }
+
     /// Whether this node leads a term that could not be opened: the others may be out of reach
     /// for a while without electing somebody else.
     fn is_unopened(&self) -> bool {
-        self.leading.borrow().is_some() && self.leadership().is_none()
+        self.leading().is_ok() && self.leadership().is_none()
     }
 
     async fn follow_leadership(&mut self) {
-        let leading = *self.leading.borrow_and_update();
-        let role = match leading {
-            Some(term) => self.open_term(term).await,
-            None => Role::Follower { leader: None },
+        drop(self.consensus.borrow_and_update());
+        let role = match self.leading() {
+            Ok(term) if self.leadership().is_some_and(|led| led.term.0 == term) => return,
+            Ok(term) => self.open_term(term).await,
+            Err(leader) => Role::Follower { leader },
         };
-        self.role.send_replace(role);
+        self.role.send_if_modified(|former| std::mem::replace(former, role) != role);
     }
 
     /// Catches up with everything that former leaders committed, then opens the term.

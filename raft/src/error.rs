@@ -3,9 +3,10 @@
 use std::{io, path::PathBuf};
 
 use model::{NodeId, ShardId};
+use serde::{Deserialize, Serialize};
 
 /// Why a proposal has no answer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum ProposeError {
     /// Ask the leader.
     #[error("shard {shard} is led by {}", .leader.map_or_else(|| "nobody".to_owned(), |n| format!("node {n}")))]

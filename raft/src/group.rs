@@ -1,13 +1,12 @@
 //! One Raft group on this node: its log, its replica, its batcher.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use model::{Millis, NodeId, ShardId, ShardTime, Term};
-use openraft::{Config, ReadPolicy, SnapshotPolicy, WatchChangeHandle, impls::BasicNode};
+use openraft::{Config, SnapshotPolicy, impls::BasicNode};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinHandle,
-    time::timeout,
 };
 
 use crate::{
@@ -16,20 +15,16 @@ use crate::{
     clock::Clock,
     command::Envelope,
     disk::{Disk, Fatal},
-    error::{OpenError, ProposeError, ReadError},
+    error::{OpenError, ProposeError},
     machine::{Machine, Replica},
-    peer::{Inbound, PeerTransport, Peers},
+    peer::{Arriving, PeerTransport, Peers},
     room::Room,
     store::{log::LogStore, sync::SyncQueue},
-    types::{Raft, TypeConfig},
+    types::Raft,
 };
 
 /// Commands that wait for a place in an entry; beyond it callers are told to come back.
 const QUEUE: usize = 16_384;
-/// Snapshots are built after so many entries, and the log keeps so many behind one.
-const SNAPSHOT_AFTER: u64 = 20_000;
-const LOG_KEPT: u64 = 2_000;
-const READ_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Which part this node plays in a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,14 +71,27 @@ pub(crate) struct Group {
     pub(crate) replica: Arc<Replica>,
     pub(crate) log: LogStore,
     pub(crate) raft: Raft,
-    /// Answers the other replicas.
-    pub(crate) inbound: Inbound,
+    pub(crate) peers: Peers,
+    /// The snapshot that another replica is sending.
+    pub(crate) arriving: Arriving,
     was_alone: bool,
     room: Option<Arc<Room>>,
     role: watch::Receiver<Role>,
     inbox: parking_lot::Mutex<Option<mpsc::Sender<Pending>>>,
     batcher: parking_lot::Mutex<Option<JoinHandle<()>>>,
-    _leader_watch: parking_lot::Mutex<Option<WatchChangeHandle<TypeConfig>>>,
+}
+
+/// When a group's log is shortened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shortening {
+    /// A snapshot is built after so many entries.
+    pub(crate) after: u64,
+    /// The log keeps so many that the snapshot holds, for replicas that lag a little.
+    pub(crate) kept: u64,
+}
+
+impl Shortening {
+    pub(crate) const USUAL: Self = Self { after: 20_000, kept: 2_000 };
 }
 
 /// What every group of a node shares.
@@ -99,9 +107,15 @@ pub(crate) struct Shared {
     pub(crate) transport: Arc<dyn PeerTransport>,
     /// A group without members becomes one of this node alone, rather than wait to be asked in.
     pub(crate) founds: bool,
+    pub(crate) shortening: Shortening,
 }
 
 impl Shared {
+    /// A group's way to its other replicas.
+    fn peers(&self, group: u64) -> Peers {
+        Peers { group, transport: Arc::clone(&self.transport) }
+    }
+
     /// Ends the threads that work on the store. Blocks until they have.
     pub(crate) fn close(&self) {
         self.applier.close();
@@ -119,18 +133,6 @@ impl Group {
     ) -> Result<Self, OpenError> {
         let (raft, was_alone) = start(group, shared, log.clone(), Arc::clone(&replica)).await?;
         let shard = ShardId(u32::try_from(group.saturating_sub(1)).unwrap_or(u32::MAX));
-        let (leading, leading_seen) = watch::channel(None);
-        let left = leading.clone();
-        let leader_watch = raft.on_leader_change(
-            move |id| {
-                leading.send_replace(Some(id.term));
-                std::future::ready(())
-            },
-            move |_| {
-                left.send_replace(None);
-                std::future::ready(())
-            },
-        );
         let (role, role_seen) = watch::channel(Role::Follower { leader: None });
         let (inbox, pending) = mpsc::channel(QUEUE);
         let batcher = Batcher {
@@ -142,7 +144,7 @@ impl Group {
             clock: Arc::clone(&shared.clock),
             inbox: pending,
             room: shared.room.clone(),
-            leading: leading_seen,
+            consensus: raft.server_metrics(),
             role,
             opening: None,
         };
@@ -151,14 +153,14 @@ impl Group {
             shard,
             replica,
             log,
-            inbound: Inbound::new(raft.clone()),
+            peers: shared.peers(group),
+            arriving: Arriving::default(),
             was_alone,
             raft,
             room: shared.room.clone(),
             role: role_seen,
             inbox: parking_lot::Mutex::new(Some(inbox)),
             batcher: parking_lot::Mutex::new(Some(batcher)),
-            _leader_watch: parking_lot::Mutex::new(Some(leader_watch)),
         })
     }
 
@@ -169,6 +171,11 @@ impl Group {
 
     pub(crate) fn role(&self) -> watch::Receiver<Role> {
         self.role.clone()
+    }
+
+    /// Which part this node plays now.
+    pub(crate) fn role_now(&self) -> Role {
+        *self.role.borrow()
     }
 
     pub(crate) async fn propose(&self, envelope: Envelope) -> Result<Answer, ProposeError> {
@@ -184,16 +191,6 @@ impl Group {
         })?;
         drop(inbox);
         answered.await.unwrap_or(Err(ProposeError::Unknown(self.shard)))
-    }
-
-    /// Returns once this replica has everything that was acknowledged before the call.
-    pub(crate) async fn barrier(&self) -> Result<(), ReadError> {
-        let unavailable = || ReadError::Unavailable(vec![self.shard]);
-        let read = self.raft.ensure_linearizable(ReadPolicy::ReadIndex);
-        match timeout(READ_DEADLINE, read).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(unavailable()),
-        }
     }
 
     /// Lets what is in flight land, then stops consensus.
@@ -223,10 +220,9 @@ async fn start(
 ) -> Result<(Raft, bool), OpenError> {
     let failed = |detail: String| OpenError::Consensus { group, detail };
     let node = shared.node.0;
-    let config = Arc::new(config(group).validate().map_err(|e| failed(e.to_string()))?);
+    let config = Arc::new(config(group, shared.shortening).validate().map_err(|e| failed(e.to_string()))?);
     let (machine, starting) = Machine::starting(replica, shared.applier.clone());
-    let peers = Peers { group, transport: Arc::clone(&shared.transport) };
-    let raft = Raft::new(node, config, peers, log, machine).await;
+    let raft = Raft::new(node, config, shared.peers(group), log, machine).await;
     starting.over();
     let raft = raft.map_err(|e| failed(e.to_string()))?;
     let voters = raft.with_raft_state(|state| {
@@ -246,15 +242,15 @@ async fn start(
 }
 
 /// SEMANTICS 25, and what CRATES knows of openraft's defaults.
-fn config(group: u64) -> Config {
+fn config(group: u64, shortening: Shortening) -> Config {
     Config {
         cluster_name: format!("group-{group}"),
         heartbeat_interval: 100,
         election_timeout_min: 300,
         election_timeout_max: 600,
         install_snapshot_timeout: 60_000,
-        snapshot_policy: SnapshotPolicy::LogsSinceLast(SNAPSHOT_AFTER),
-        max_in_snapshot_log_to_keep: LOG_KEPT,
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(shortening.after),
+        max_in_snapshot_log_to_keep: shortening.kept,
         enable_leader_restore: Some(false),
         enable_pre_vote: Some(true),
         ..Config::default()

@@ -41,6 +41,14 @@ pub enum MembersError {
         /// How long was waited.
         deadline: Duration,
     },
+    /// Its lead goes to another before it leaves.
+    #[error("node {node} leads group {group}: hand the lead over before it stops being a voter")]
+    Leads {
+        /// Which group.
+        group: u64,
+        /// Which node.
+        node: NodeId,
+    },
     /// Only a live voter that has everything can take over.
     #[error("node {node} cannot lead group {group} now: {detail}")]
     NotLevel {
@@ -89,6 +97,12 @@ impl Shards {
 
 impl Group {
     async fn set_voters(&self, group: u64, voters: &BTreeSet<NodeId>) -> Result<(), MembersError> {
+        let node = NodeId(*self.raft.node_id());
+        if !voters.contains(&node) {
+            // openraft (0.10.0-alpha.37): one that was voted out goes on to call itself the
+            // leader, and panics at the next change that it is asked for.
+            return Err(MembersError::Leads { group, node });
+        }
         let present: BTreeSet<u64> = self.raft.voter_ids().chain(self.raft.learner_ids()).collect();
         for node in voters.iter().filter(|node| !present.contains(&node.0)) {
             let learner = self.raft.add_learner(node.0, BasicNode::default(), true);

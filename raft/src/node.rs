@@ -21,6 +21,9 @@ use crate::{
     store::{sync::SyncQueue, watermark::WatermarkFile},
 };
 
+#[cfg(test)]
+use crate::group::Shortening;
+
 mod open;
 #[cfg(test)]
 mod tests;
@@ -56,9 +59,17 @@ pub struct Options {
     pub transport: Arc<dyn PeerTransport>,
     /// Where a fresh directory does not found a cluster but becomes a node of one that exists.
     pub joins: Option<Joins>,
-    /// No threads: how long each fsync takes.
     #[cfg(test)]
-    pub(crate) simulated: Option<fn() -> Duration>,
+    pub(crate) simulated: Option<Simulated>,
+}
+
+/// What is otherwise in a simulation, which has no threads.
+#[cfg(test)]
+#[derive(Clone, Copy)]
+pub(crate) struct Simulated {
+    /// How long an fsync takes.
+    pub(crate) fsync: fn() -> Duration,
+    pub(crate) shortening: Shortening,
 }
 
 /// What a node that joins a cluster was told by it.
@@ -71,9 +82,15 @@ pub struct Joins {
 }
 
 impl Options {
-    /// A node in memory that panics where a real one would exit: for tests.
+    /// A node with a data directory that founds a cluster of one.
     #[must_use]
-    pub fn memory_for_tests(name: &str, shards: u32) -> Self {
+    pub fn on_disk(name: &str, shards: u32, data_dir: PathBuf, fatal: Fatal) -> Self {
+        Self { data_dir: Some(data_dir), disk: None, fatal, ..Self::in_memory(name, shards) }
+    }
+
+    /// A node whose disk is memory, and which panics where a real one would exit.
+    #[must_use]
+    pub fn in_memory(name: &str, shards: u32) -> Self {
         Self {
             cluster_name: name.to_owned(),
             shards,
@@ -138,6 +155,7 @@ impl Shards {
             room: room.clone(),
             transport: Arc::clone(&options.transport),
             founds: options.joins.is_none(),
+            shortening: open::shortening(&options),
         };
         let total = identity.shards + 1;
         let logs = open::open_logs(total, &synced, &shared).inspect_err(|_| shared.close())?;
@@ -245,7 +263,8 @@ impl Shards {
         self.inner.room.as_ref().map(|room| room.now())
     }
 
-    /// Proposes a command to a shard and waits until it is applied.
+    /// Proposes a command to a shard, at its leader wherever that is, and waits until it is
+    /// applied.
     ///
     /// # Errors
     /// See [`ProposeError`]: each variant says what to do next.
@@ -254,7 +273,7 @@ impl Shards {
         shard: ShardId,
         envelope: impl Into<Envelope>,
     ) -> Result<Answer, ProposeError> {
-        self.group(shard).propose(envelope.into()).await
+        self.group(shard).propose_anywhere(envelope.into()).await
     }
 
     /// Declares a resource.
@@ -318,7 +337,7 @@ impl Shards {
     pub async fn answer_peer(&self, group: u64, body: &[u8]) -> Result<Vec<u8>, String> {
         let found = usize::try_from(group).ok().and_then(|n| self.inner.groups.get(n));
         let found = found.ok_or_else(|| format!("there is no group {group} here"))?;
-        found.inbound.answer(body).await
+        found.answer(body).await
     }
 
     pub(crate) fn meta(&self) -> &Group {

@@ -2,13 +2,14 @@
 //!
 //! A [`PeerTransport`] carries a call to a node and brings its answer back; it knows nothing of
 //! what is in it. [`message`] says that, [`network`] stands between openraft and the transport on
-//! the calling side, and [`serve`] answers on the other.
+//! the calling side, [`forward`] takes to the leader what only it can do, and [`serve`] answers.
 //!
 //! Invariants:
 //! - a call is bounded in size and in time, whatever is asked for;
 //! - bytes that are not understood change nothing and are answered by why.
 
 mod alone;
+mod forward;
 mod message;
 mod network;
 mod serve;
@@ -21,7 +22,7 @@ use model::NodeId;
 
 pub use alone::Alone;
 pub(crate) use network::Peers;
-pub(crate) use serve::Inbound;
+pub(crate) use snapshot::Arriving;
 
 /// The most bytes of a call or an answer: what a transport must carry, and may refuse beyond.
 pub const MOST_BYTES: usize = 16 << 20;

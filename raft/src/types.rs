@@ -37,6 +37,9 @@ pub(crate) type Entry = openraft::alias::EntryOf<TypeConfig>;
 pub(crate) type StoredMembershipOf = StoredMembership<CommittedLeaderId, u64, BasicNode>;
 pub(crate) type SnapshotMeta = openraft::alias::SnapshotMetaOf<TypeConfig>;
 pub(crate) type Raft = openraft::Raft<TypeConfig, crate::machine::Machine>;
+/// What consensus says of this replica, and a wake-up for each change.
+pub(crate) type ServerMetrics =
+    openraft::alias::WatchReceiverOf<TypeConfig, openraft::metrics::RaftServerMetrics<TypeConfig>>;
 
 /// The answers to one entry's commands, in order.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -39,7 +39,7 @@ fn spec(id: &str) -> ResourceSpec {
 }
 
 fn on_disk(path: &Path) -> Options {
-    let memory = Options::memory_for_tests("home", 4);
+    let memory = Options::in_memory("home", 4);
     Options { data_dir: Some(path.to_owned()), disk: None, ..memory }
 }
 
@@ -94,7 +94,7 @@ async fn get(shards: &Shards, id: &str) -> Option<Arc<model::Resource>> {
 
 #[tokio::test]
 async fn a_declared_resource_is_read_listed_and_removed() {
-    let shards = Shards::open(Options::memory_for_tests("home", 4)).await.unwrap();
+    let shards = Shards::open(Options::in_memory("home", 4)).await.unwrap();
     assert_eq!(declare(&shards, "a").await.0, DeclareOutcome::Created);
     assert_eq!(declare(&shards, "a").await.0, DeclareOutcome::Unchanged);
     for n in 0..25 {
@@ -131,7 +131,7 @@ async fn a_declared_resource_is_read_listed_and_removed() {
 
 #[tokio::test]
 async fn semantics_17_a_repeated_request_is_answered_from_its_outcome() {
-    let shards = Shards::open(Options::memory_for_tests("home", 1)).await.unwrap();
+    let shards = Shards::open(Options::in_memory("home", 1)).await.unwrap();
     let registration =
         Registration { spec: spec("a"), owner: Owner::Api, precondition: Precondition::Absent };
     let key = Some("k1".to_owned());
@@ -145,7 +145,7 @@ async fn semantics_17_a_repeated_request_is_answered_from_its_outcome() {
 
 #[tokio::test]
 async fn semantics_6_a_slot_takes_one_result_and_a_former_life_none() {
-    let shards = Shards::open(Options::memory_for_tests("home", 1)).await.unwrap();
+    let shards = Shards::open(Options::in_memory("home", 1)).await.unwrap();
     let (_, old) = declare(&shards, "a").await;
     let (slot, reply) = report(&shards, "a", Outcome::critical("refused")).await;
     assert_eq!(reply, ReportReply::Accepted);
@@ -200,7 +200,7 @@ async fn everything_acknowledged_survives_a_restart() {
 
 #[tokio::test]
 async fn a_configuration_is_adopted_as_a_whole_and_leaves_others_alone() {
-    let shards = Shards::open(Options::memory_for_tests("home", 4)).await.unwrap();
+    let shards = Shards::open(Options::in_memory("home", 4)).await.unwrap();
     declare(&shards, "mine").await;
     let first = [spec("a"), spec("b"), spec("mine")];
     let outcome = shards.load_config("d1", "{}", "test", &first).await.unwrap();

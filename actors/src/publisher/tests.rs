@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const SHARD: ShardId = ShardId(0);
 
 async fn one_shard() -> Shards {
-    Shards::open(Options::memory_for_tests("home", 1)).await.unwrap()
+    Shards::open(Options::in_memory("home", 1)).await.unwrap()
 }
 
 /// Declares resources: one event each.

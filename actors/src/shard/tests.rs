@@ -44,7 +44,7 @@ struct World {
 
 /// A shard with two resources that pass, under supervision.
 async fn world() -> World {
-    let shards = Shards::open(Options::memory_for_tests("t", 1)).await.unwrap();
+    let shards = Shards::open(Options::in_memory("t", 1)).await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     tokio::spawn(async move { while listener.accept().await.is_ok() {} });

@@ -46,7 +46,7 @@ impl App {
     }
 
     pub(crate) async fn with(hooks: Hooks) -> Self {
-        Self::over(Options::memory_for_tests("home", 4), hooks).await
+        Self::over(Options::in_memory("home", 4), hooks).await
     }
 
     pub(crate) async fn over(options: Options, hooks: Hooks) -> Self {

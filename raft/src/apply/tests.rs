@@ -25,6 +25,19 @@ fn semantics_1_a_rejected_proposal_loses_no_time_and_time_never_goes_back() {
 }
 
 #[test]
+fn semantics_1_a_term_that_is_opened_twice_counts_the_time_before_it_once() {
+    let mut log = Harness::founded();
+    log.at(1_000).apply(Command::Tick);
+    log.new_term(700);
+    log.open_again(700);
+    assert_eq!(log.state.head.time, ShardTime(1_700));
+    log.at(100).apply(Command::Tick);
+    assert_eq!(log.state.head.time, ShardTime(1_800));
+    log.new_term(700);
+    assert_eq!(log.state.head.time, ShardTime(2_500), "the next term counts");
+}
+
+#[test]
 fn semantics_2_silence_is_unknown_but_a_leaderless_gap_is_not() {
     let mut log = Harness::founded();
     log.declare("a");

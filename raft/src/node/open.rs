@@ -10,7 +10,7 @@ use crate::{
     applier::Applier,
     disk::{Disk, RocksDisk},
     error::OpenError,
-    group::{Group, Shared, load},
+    group::{Group, Shared, Shortening, load},
     identity::Identity,
     machine::Replica,
     room::{Gauge, Room, gauge_of},
@@ -39,8 +39,8 @@ pub(super) fn workers(
 ) -> Result<(Applier, SyncQueue), OpenError> {
     let (disk, fatal) = (Arc::clone(disk), Arc::clone(&options.fatal));
     #[cfg(test)]
-    if let Some(span) = options.simulated {
-        return Ok((Applier::inline(), SyncQueue::simulated(disk, fatal, span)));
+    if let Some(simulated) = options.simulated {
+        return Ok((Applier::inline(), SyncQueue::simulated(disk, fatal, simulated.fsync)));
     }
     let no_thread = |e: io::Error| {
         let detail = format!("no thread to sync or apply: {e}");
@@ -49,6 +49,15 @@ pub(super) fn workers(
     let applier = Applier::start().map_err(no_thread)?;
     let sync = SyncQueue::start(disk, fatal).inspect_err(|_| applier.close());
     Ok((applier, sync.map_err(no_thread)?))
+}
+
+/// When logs are shortened.
+pub(super) fn shortening(_options: &Options) -> Shortening {
+    #[cfg(test)]
+    if let Some(simulated) = _options.simulated {
+        return simulated.shortening;
+    }
+    Shortening::USUAL
 }
 
 /// Opens the logs of all groups and checks them before any group starts: one that has lost

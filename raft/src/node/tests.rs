@@ -20,12 +20,12 @@ use crate::{
 
 fn in_memory(shards: u32, disk: Arc<dyn Disk>, clock: &Arc<ManualClock>) -> Options {
     let clock = as_clock(clock);
-    Options { disk: Some(disk), clock, ..Options::memory_for_tests("home", shards) }
+    Options { disk: Some(disk), clock, ..Options::in_memory("home", shards) }
 }
 
 fn on_disk(path: &Path, shards: u32, clock: &Arc<ManualClock>) -> Options {
     let (data_dir, clock) = (Some(path.to_owned()), as_clock(clock));
-    Options { data_dir, clock, disk: None, ..Options::memory_for_tests("home", shards) }
+    Options { data_dir, clock, disk: None, ..Options::in_memory("home", shards) }
 }
 
 fn leadership(shards: &Shards, shard: ShardId) -> Option<Leadership> {

@@ -5,7 +5,12 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::types::{Applied, LogEntry, StoredLogId, StoredVote};
+use crate::{
+    batcher::Answer,
+    command::Envelope,
+    error::ProposeError,
+    types::{Applied, LogEntry, StoredLogId, StoredVote},
+};
 
 /// The protocol that this version speaks.
 const VERSION: u8 = 1;
@@ -18,6 +23,10 @@ pub(crate) enum Request {
     PreVote(Ballot),
     Piece(Piece),
     Transfer(Transfer),
+    /// Up to where must be applied for a read that begins now? Only the leader can say.
+    ReadIndex,
+    /// A command from a caller of another node.
+    Propose(Envelope),
 }
 
 /// Entries that follow `previous`, and how far all is committed.
@@ -73,6 +82,8 @@ pub(crate) enum Response {
     /// The snapshot is in force, unless the vote is a higher one.
     Installed(StoredVote),
     Transferred(Result<(), NotTransferred>),
+    ReadAt(u64),
+    Proposed(Result<Answer, ProposeError>),
 }
 
 /// What became of entries.

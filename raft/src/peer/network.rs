@@ -48,34 +48,52 @@ pub(crate) struct Peer {
     transport: Arc<dyn PeerTransport>,
 }
 
+impl Peers {
+    /// The way to one node.
+    pub(super) fn to(&self, node: NodeId) -> Peer {
+        Peer { group: self.group, node, transport: Arc::clone(&self.transport) }
+    }
+}
+
 impl RaftNetworkFactory<TypeConfig> for Peers {
     type Network = Peer;
 
     async fn new_client(&mut self, target: u64, _node: &BasicNode) -> Peer {
-        let (group, transport) = (self.group, Arc::clone(&self.transport));
-        Peer { group, node: NodeId(target), transport }
+        self.to(NodeId(target))
     }
 }
 
 impl Peer {
+    /// Asks, and waits for the answer.
+    ///
+    /// # Errors
+    /// See [`PeerError`]; an answer that is not understood counts as a refusal.
+    pub(super) async fn call(
+        &self,
+        request: &Request,
+        deadline: Duration,
+    ) -> Result<Response, PeerError> {
+        let size = match request {
+            Request::Append(append) => append.entries.iter().map(LogEntry::size).sum(),
+            Request::Piece(piece) => piece.bytes.len(),
+            _ => 0,
+        };
+        let body = encode(request, size);
+        let bulk = matches!(request, Request::Piece(_));
+        let call = Call { group: self.group, body, deadline, bulk };
+        let answer = self.transport.call(self.node, call).await?;
+        decode(&answer).map_err(|detail| PeerError::Refused {
+            node: self.node,
+            detail: detail.to_string(),
+        })
+    }
+
     pub(super) async fn ask(
         &self,
         request: &Request,
         deadline: Duration,
     ) -> Result<Response, Unreachable<TypeConfig>> {
-        let size = match request {
-            Request::Append(append) => append.entries.iter().map(LogEntry::size).sum(),
-            Request::Piece(piece) => piece.bytes.len(),
-            Request::Vote(_) | Request::PreVote(_) | Request::Transfer(_) => 0,
-        };
-        let body = encode(request, size);
-        let bulk = matches!(request, Request::Piece(_));
-        let call = Call { group: self.group, body, deadline, bulk };
-        let answer = self.transport.call(self.node, call).await.map_err(unreachable)?;
-        decode(&answer).map_err(|detail| {
-            let detail = detail.to_string();
-            unreachable(PeerError::Refused { node: self.node, detail })
-        })
+        self.call(request, deadline).await.map_err(unreachable)
     }
 
     /// An answer to something else.

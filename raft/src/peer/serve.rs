@@ -1,8 +1,11 @@
 //! Answers what other replicas of a group ask.
 
-use openraft::raft::{
-    AppendEntriesRequest, AppendEntriesResponse, TransferLeaderError, TransferLeaderRequest,
-    VoteRequest, VoteResponse,
+use openraft::{
+    ReadPolicy,
+    raft::{
+        AppendEntriesRequest, AppendEntriesResponse, TransferLeaderError, TransferLeaderRequest,
+        VoteRequest, VoteResponse,
+    },
 };
 
 use super::{
@@ -10,25 +13,16 @@ use super::{
         Append, Appended, Ballot, NotTransferred, Piece, Request, Response, Transfer, decode,
         encode,
     },
-    snapshot::{Arriving, Step},
+    snapshot::Step,
 };
 use crate::{
+    group::Group,
     store::snapshot::Snapshot,
-    types::{Raft, StoredLogId, TypeConfig},
+    types::{StoredLogId, TypeConfig},
 };
 
-/// One group's side that is asked.
-pub(crate) struct Inbound {
-    raft: Raft,
-    arriving: Arriving,
-}
-
-impl Inbound {
-    pub(crate) fn new(raft: Raft) -> Self {
-        Self { raft, arriving: Arriving::default() }
-    }
-
-    /// Answers a call.
+impl Group {
+    /// Answers a call of another node.
     ///
     /// # Errors
     /// Says why it cannot be: the bytes are no message, or consensus has stopped.
@@ -45,9 +39,19 @@ impl Inbound {
                 answer.map(voted).map_err(|e| e.to_string())
             }
             Request::Piece(piece) => self.piece(piece).await,
-            Request::Transfer(transfer) => self.transfer(transfer).await,
+            Request::Transfer(transfer) => self.hand_over(transfer).await,
+            Request::ReadIndex => self.read_index().await,
+            // What arrives here goes no further: two nodes that take each other for the leader
+            // would hand it to and fro.
+            Request::Propose(envelope) => Ok(Response::Proposed(self.propose(envelope).await)),
         };
         response.map(|response| encode(&response, 0))
+    }
+
+    async fn read_index(&self) -> Result<Response, String> {
+        let found = self.raft.get_read_log_id(ReadPolicy::ReadIndex).await;
+        let (read, _) = found.map_err(|e| e.to_string())?;
+        Ok(Response::ReadAt(read.log_id().index))
     }
 
     async fn append(&self, append: Append) -> Result<Response, String> {
@@ -77,7 +81,7 @@ impl Inbound {
         Ok(Response::Installed((&vote).into()))
     }
 
-    async fn transfer(&self, transfer: Transfer) -> Result<Response, String> {
+    async fn hand_over(&self, transfer: Transfer) -> Result<Response, String> {
         let last = transfer.last.map(Into::into);
         let request = TransferLeaderRequest::new(transfer.vote.into(), transfer.to, last);
         let answer = self.raft.handle_transfer_leader(request).await.map_err(|e| e.to_string())?;

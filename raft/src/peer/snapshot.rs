@@ -56,7 +56,7 @@ struct Partial {
 /// The pieces of one group's snapshot, as they arrive. There is one at a time: another replaces
 /// it.
 #[derive(Default)]
-pub(super) struct Arriving(Mutex<Option<Partial>>);
+pub(crate) struct Arriving(Mutex<Option<Partial>>);
 
 /// What a piece has led to.
 pub(super) enum Step {

@@ -1,6 +1,10 @@
 //! The cluster of a simulation: its nodes, their disks and clocks.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::future::join_all;
 use model::{NodeId, Revision, ShardId, ShardTime, WallTime};
@@ -16,13 +20,15 @@ use crate::{
     clock::Clock,
     disk::{CutDisk, Disk, MemoryDisk, Space},
     fixture::stored,
-    group::Role,
-    node::{Joins, Options, Shards},
+    group::{Role, Shortening},
+    node::{Joins, Options, Shards, Simulated},
     store::keys::Keys,
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(20);
+/// Soon enough that replicas which were away need a snapshot.
+const SHORTENING: Shortening = Shortening { after: 12, kept: 4 };
 
 /// The clocks of one machine: since a boot of its own, and hours beside those of the others.
 struct OwnClock {
@@ -93,18 +99,29 @@ impl Cluster {
         self.net.node(node).expect("the node runs")
     }
 
+    /// Any node that runs.
+    pub(crate) fn any(&self) -> Shards {
+        let mut running = self.net.running();
+        let at = usize::try_from(chance(0..running.len() as u64)).unwrap();
+        running.swap_remove(at).1
+    }
+
     fn all(&self) -> Vec<NodeId> {
         self.machines.lock().keys().copied().collect()
     }
 
     /// A node that leads a shard and reaches another one both ways.
     pub(crate) fn leader(&self, shard: ShardId) -> Option<Shards> {
+        self.leader_of(Shards::group_number(shard))
+    }
+
+    fn leader_of(&self, group: u64) -> Option<Shards> {
         let running = self.net.running();
         let reaches = |id: NodeId| {
             let mut others = running.iter().map(|(other, _)| *other).filter(|o| *o != id);
             others.any(|other| self.net.carries(id, other) && self.net.carries(other, id))
         };
-        let leads = |shards: &Shards| shards.role(shard).borrow().is_leader();
+        let leads = |shards: &Shards| shards.progress(group).1;
         let found = running.iter().find(|(id, shards)| leads(shards) && reaches(*id));
         found.map(|(_, shards)| shards.clone())
     }
@@ -154,6 +171,40 @@ impl Cluster {
             // One that lags or leads already is refused, which is as good here.
             let _ = leader.transfer(Shards::group_number(shard), to).await;
         }
+    }
+
+    /// Makes some of the nodes the voters of each group, two at least.
+    pub(crate) async fn shuffle_voters(&self) {
+        let mut voters: BTreeSet<NodeId> = self.all().into_iter().collect();
+        let out = usize::try_from(chance(0..voters.len() as u64 + 1)).unwrap();
+        if let Some(out) = voters.iter().nth(out).copied() {
+            voters.remove(&out);
+        }
+        let change = async |group| self.try_voters(group, &voters).await;
+        join_all((0..=u64::from(self.shards)).map(change)).await;
+    }
+
+    /// Makes all nodes voters again, however long it takes.
+    pub(crate) async fn all_vote(&self) {
+        let voters: BTreeSet<NodeId> = self.all().into_iter().collect();
+        for group in 0..=u64::from(self.shards) {
+            let all_in = async { while !self.try_voters(group, &voters).await {} };
+            let done = timeout(PATIENCE, all_in).await.is_ok();
+            assert!(done, "not all vote in group {group}\n{}", self.picture());
+        }
+    }
+
+    /// What is refused or takes too long may still come about, or not.
+    async fn try_voters(&self, group: u64, voters: &BTreeSet<NodeId>) -> bool {
+        let Some(leader) = self.leader_of(group) else {
+            sleep(LOOK).await;
+            return false;
+        };
+        let changed = timeout(Duration::from_secs(2), leader.set_voters(group, voters)).await;
+        if !matches!(changed, Ok(Ok(()))) {
+            sleep(LOOK).await;
+        }
+        matches!(changed, Ok(Ok(())))
     }
 
     pub(crate) fn heal(&self) {
@@ -238,7 +289,7 @@ impl Shards {
     /// How far a group has applied here, and whether this node leads it.
     fn progress(&self, group: u64) -> (Revision, bool) {
         let group = &self.inner.groups[usize::try_from(group).unwrap()];
-        (group.replica.revision(), group.role().borrow().is_leader())
+        (group.replica.revision(), group.role_now().is_leader())
     }
 }
 
@@ -263,8 +314,8 @@ async fn start(
         transport: Arc::new(Links { from: node, net: Arc::clone(net) }),
         joins,
         clock: Arc::<OwnClock>::clone(&machine.clock) as Arc<dyn Clock>,
-        simulated: Some(fsync),
-        ..Options::memory_for_tests("home", shards)
+        simulated: Some(Simulated { fsync, shortening: SHORTENING }),
+        ..Options::in_memory("home", shards)
     };
     let opened = Shards::open(options).await.unwrap();
     net.enter(node, opened.clone());

@@ -20,18 +20,15 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Beyond it a client gives up.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// Declares over whichever node leads. Returns whether it was acknowledged.
+/// Declares over any nodes in turn. Returns whether it was acknowledged.
 async fn declare(cluster: &Cluster, id: &str) -> bool {
     let id: ResourceId = id.parse().unwrap();
     let attempts = async {
         loop {
-            let Some(leader) = cluster.leader(ShardId::of(&id, SHARDS)) else {
-                sleep(PAUSE).await;
-                continue;
-            };
             let request = Some(format!("declare-{id}"));
-            let attempt = leader.declare(registration(spec(id.as_str())), request);
-            // A leader that was cut off answers nobody.
+            let any = cluster.any();
+            let attempt = any.declare(registration(spec(id.as_str())), request);
+            // A node that was cut off answers nobody.
             if let Ok(Ok(answer)) = timeout(Duration::from_secs(1), attempt).await {
                 let Reply::Declared { outcome, .. } = answer.reply else { panic!("{answer:?}") };
                 assert_eq!(outcome, DeclareOutcome::Created, "a repeat is answered as the first");
@@ -40,7 +37,15 @@ async fn declare(cluster: &Cluster, id: &str) -> bool {
             sleep(PAUSE).await;
         }
     };
-    timeout(PATIENCE, attempts).await.is_ok()
+    if timeout(PATIENCE, attempts).await.is_err() {
+        return false;
+    }
+    // Whoever answers a linearizable read has seen it; one that was cut off does not answer.
+    let read = cluster.any();
+    if let Ok(read) = read.get(&id, Consistency::Linearizable).await {
+        assert!(read.value.is_some(), "a linearizable read on another node misses {id}");
+    }
+    true
 }
 
 async fn has(shards: &Shards, id: &str) -> bool {
@@ -81,6 +86,8 @@ fn a_lead_is_handed_over_and_only_to_a_level_voter() {
         assert!(matches!(itself, MembersError::NotLevel { .. }), "{itself}");
         let stranger = leader.transfer(group, NodeId(9)).await.unwrap_err();
         assert!(stranger.to_string().contains("no voter"), "{stranger}");
+        let leaves = leader.set_voters(group, &NODES[1..].iter().copied().collect()).await;
+        assert!(matches!(leaves, Err(MembersError::Leads { .. })), "{leaves:?}");
         cluster.settle().await;
         leader.transfer(group, NODES[1]).await.unwrap();
         assert!(declare(&cluster, "r2").await, "the group goes on");
@@ -137,11 +144,12 @@ struct Told {
 async fn hurt(cluster: &Cluster) {
     let node = || NODES[usize::try_from(chance(0..3)).unwrap()];
     let victim = node();
-    match chance(0..6) {
+    match chance(0..7) {
         0 => cluster.kill(victim).await,
         1 => cluster.isolate(victim),
         2 => cluster.net.cut(victim, node()),
         3 => cluster.shuffle_leads().await,
+        5 => cluster.shuffle_voters().await,
         4 => cluster.set_weather(Weather {
             delay: Duration::from_millis(chance(1..150)),
             lost: chance(0..200),
@@ -154,8 +162,8 @@ async fn hurt(cluster: &Cluster) {
     }
 }
 
-/// Kills, power cuts, partitions both ways and one way, loss, repeats, delays and hand-overs:
-/// nothing that was acknowledged is lost, and the replicas are equal in the end.
+/// Kills, power cuts, partitions both ways and one way, loss, repeats, delays, hand-overs and
+/// changes of the voters, with logs so short that who was away needs a snapshot: nothing that was acknowledged is lost, and the replicas are equal in the end.
 async fn history() -> Told {
     let began = Instant::now();
     let cluster = Cluster::of(&NODES, SHARDS).await;
@@ -171,6 +179,7 @@ async fn history() -> Told {
         cluster.heal();
         cluster.restart_the_dead().await;
     }
+    cluster.all_vote().await;
     cluster.settle().await;
     for node in NODES {
         let shards = cluster.node(node);

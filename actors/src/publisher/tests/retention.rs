@@ -7,7 +7,7 @@ async fn trimmed() -> Shards {
     let clock = Arc::new(HandClock::default());
     let options = Options {
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
-        ..Options::memory_for_tests("home", 1)
+        ..Options::in_memory("home", 1)
     };
     let shards = Shards::open(options).await.unwrap();
     declare(&shards, 0..10).await;

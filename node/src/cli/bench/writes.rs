@@ -14,7 +14,7 @@ use model::{
     CheckSpec, Metrics, Millis, Outcome, Owner, Policy, ResourceSpec, ResourceType, WallTime,
     check::PushCheck,
 };
-use raft::{Command, Options, Precondition, Push, Registration, Reply, Shards, SystemClock};
+use raft::{Command, Options, Precondition, Push, Registration, Reply, Shards};
 
 use super::{super::error::CliError, disk::Latency};
 
@@ -42,18 +42,8 @@ impl Node {
     /// Opens shards below `directory` and declares the resources.
     pub(super) async fn open(directory: &Path, shards: u32) -> Result<Self, CliError> {
         let failed = |e: &dyn std::fmt::Display| CliError::Failed(format!("cannot open: {e}"));
-        let options = Options {
-            cluster_name: "bench".to_owned(),
-            shards,
-            data_dir: Some(directory.join("data")),
-            accept_data_loss: false,
-            clock: Arc::new(SystemClock::new()),
-            fatal: Arc::new(|why| panic!("{why}")),
-            disk: None,
-            disk_reserve: None,
-            disk_gauge: None,
-            progress: Arc::new(|_, _| {}),
-        };
+        let fatal = Arc::new(|why: &str| panic!("{why}"));
+        let options = Options::on_disk("bench", shards, directory.join("data"), fatal);
         let shards = Shards::open(options).await.map_err(|e| failed(&e))?;
         let declared = (0..RESOURCES).map(|number| declare(&shards, number));
         try_join_all(declared).await?;

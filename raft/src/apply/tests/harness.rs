@@ -63,6 +63,11 @@ impl Harness {
         self.propose(true, gap, Command::TermStarted);
     }
 
+    /// The leader of the term opens it once more.
+    pub(super) fn open_again(&mut self, gap: u64) {
+        self.propose(true, gap, Command::TermStarted);
+    }
+
     pub(super) fn apply(&mut self, command: Command) -> Reply {
         self.propose(false, self.elapsed, command)
     }

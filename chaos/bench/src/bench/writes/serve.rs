@@ -55,13 +55,9 @@ pub async fn serve(args: Serve) -> Result<()> {
 }
 
 fn options(args: &Serve) -> Options {
-    Options {
-        data_dir: Some(args.data_dir.clone()),
-        disk: None,
-        // The node's own: what cannot be trusted does not go on.
-        fatal: Arc::new(|_| std::process::exit(1)),
-        ..Options::memory_for_tests("bench", args.groups)
-    }
+    // The node's own way: what cannot be trusted does not go on.
+    let fatal = Arc::new(|_: &str| std::process::exit(1));
+    Options::on_disk("bench", args.groups, args.data_dir.clone(), fatal)
 }
 
 async fn declare(shards: &Shards, number: usize) -> Result<()> {
