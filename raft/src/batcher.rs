@@ -15,13 +15,13 @@ use futures_util::{
 };
 use model::{Millis, NodeId, Revision, ShardId, ShardTime, Term};
 use openraft::{
-    ReadPolicy, ServerState, errors::ClientWriteError, impls::ProgressResponder,
+    Instant as _, ReadPolicy, ServerState, errors::ClientWriteError, impls::ProgressResponder, metrics::RaftServerMetrics,
     type_config::async_runtime::watch::WatchReceiver,
 };
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{mpsc, oneshot, watch},
-    time::{sleep, timeout},
+    time::{MissedTickBehavior, interval, sleep, timeout},
 };
 use tracing::{debug, warn};
 
@@ -46,8 +46,11 @@ const MOST: usize = 1_024;
 const DEADLINE: Duration = Duration::from_secs(10);
 /// How long a new leader may take to hear that it has everything.
 const BARRIER: Duration = Duration::from_secs(2);
-/// Between two attempts to open a term that this node still leads.
-const AGAIN: Duration = Duration::from_millis(100);
+/// Between two looks at a lead that others have a say in.
+const LOOK: Duration = Duration::from_millis(100);
+/// A leader that no majority has answered for so long may have been replaced: the others do not
+/// elect another before (SEMANTICS 25, `election_timeout_max`).
+const LEASE: Duration = Duration::from_millis(600);
 /// An idle group lets time pass this often.
 const IDLE: Duration = Duration::from_secs(10);
 
@@ -97,6 +100,8 @@ impl Batcher {
         let mut flights: FuturesUnordered<Flight> = FuturesUnordered::new();
         let mut waiting = Vec::with_capacity(MOST);
         self.follow_leadership().await;
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let room = flights.len() < IN_FLIGHT;
             let idle = flights.is_empty() && self.leadership().is_some();
@@ -104,7 +109,8 @@ impl Batcher {
             tokio::select! {
                 biased;
                 Ok(()) = self.consensus.changed() => self.follow_leadership().await,
-                () = sleep(AGAIN), if self.is_unopened() => self.follow_leadership().await,
+                // An interval of its own: a busy inbox must not put it off.
+                _ = look.tick(), if !self.is_settled() => self.follow_leadership().await,
                 Some((callers, landing)) = flights.next(), if !flights.is_empty() => {
                     deliver(self.shard, callers, landing);
                 }
@@ -135,15 +141,33 @@ impl Batcher {
     fn leading(&self) -> Result<u64, Option<NodeId>> {
         let consensus = self.consensus.borrow_watched();
         match consensus.state {
-            ServerState::Leader => Ok(consensus.vote.leader_id.term),
+            ServerState::Leader if self.has_quorum(&consensus) => {
+                Ok(consensus.vote.leader_id.term)
+            }
             _ => Err(consensus.current_leader.filter(|id| *id != self.node.0).map(NodeId)),
         }
     }
 
-    /// Whether this node leads a term that could not be opened: the others may be out of reach
-    /// for a while without electing somebody else.
-    fn is_unopened(&self) -> bool {
-        self.leading().is_ok() && self.leadership().is_none()
+    /// Whether a majority has answered lately. openraft leaves a leader that nobody answers what
+    /// it is; the others may have another by then (SEMANTICS 22).
+    fn has_quorum(&self, consensus: &RaftServerMetrics<TypeConfig>) -> bool {
+        if consensus.membership_config.membership().voter_ids().count() < 2 {
+            return true;
+        }
+        let data = self.raft.data_metrics();
+        let heard = data.borrow_watched().last_quorum_acked;
+        heard.is_some_and(|at| at.elapsed() < LEASE)
+    }
+
+    /// Whether nothing changes unless consensus says so: this node follows and knows whom, or is
+    /// the only voter and has opened its term.
+    fn is_settled(&self) -> bool {
+        let consensus = self.consensus.borrow_watched();
+        let alone = consensus.membership_config.membership().voter_ids().count() < 2;
+        match consensus.state {
+            ServerState::Leader => alone && self.leadership().is_some(),
+            _ => true,
+        }
     }
 
     async fn follow_leadership(&mut self) {
@@ -163,11 +187,11 @@ impl Batcher {
         match timeout(BARRIER, barrier).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => {
-                debug!(shard = %self.shard, term, %error, "does not lead the shard yet");
+                debug!(shard = %self.shard, term, %error, "no majority confirms the lead");
                 return follower;
             }
             Err(_) => {
-                warn!(shard = %self.shard, term, "leads the shard, but no majority answers");
+                warn!(shard = %self.shard, term, "what was committed is not applied in time");
                 return follower;
             }
         }

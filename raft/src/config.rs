@@ -115,7 +115,7 @@ impl Shards {
                 document: document.to_owned(),
                 origin: origin.to_owned(),
             }));
-            let answer = self.meta().propose(command.into()).await?;
+            let answer = self.meta().propose_anywhere(command.into()).await?;
             match answer.reply {
                 Reply::Version(version) => return Ok((version, true)),
                 // Somebody else was faster: look again.
@@ -142,10 +142,10 @@ async fn adopt(group: &Group, version: u64, specs: Vec<ResourceSpec>) -> Result<
     let mut parts = 0;
     for specs in specs.chunks(PART) {
         let command = Command::StageConfig { version, part: parts, specs: specs.to_vec() };
-        group.propose(command.into()).await?;
+        group.propose_anywhere(command.into()).await?;
         parts += 1;
     }
-    let answer = group.propose(Command::AdoptConfig { version, parts }.into()).await?;
+    let answer = group.propose_anywhere(Command::AdoptConfig { version, parts }.into()).await?;
     match answer.reply {
         Reply::Version(_) => Ok(()),
         _ => Err(ProposeError::Unknown(group.shard)),

@@ -120,6 +120,16 @@ pub enum OpenError {
         /// Whose it should be.
         expected: String,
     },
+    /// It belongs to another node.
+    #[error("{path} belongs to {found}, this is {expected}; choose another data_dir")]
+    ForeignNode {
+        /// The data directory.
+        path: PathBuf,
+        /// Whose it is.
+        found: String,
+        /// Whose it should be.
+        expected: String,
+    },
     /// The number of shards is fixed when a cluster is founded.
     #[error(
         "{path} was founded with {found} shards, the configuration says {expected}; set cluster.shards to {found}"

@@ -14,6 +14,8 @@ use crate::error::OpenError;
 
 /// The format of the data directory that this version writes.
 const FORMAT: u32 = 1;
+/// The id of a cluster's first node.
+const FOUNDER: NodeId = NodeId(1);
 const NAME: &str = "CLUSTER";
 const LOCK: &str = "LOCK";
 
@@ -51,7 +53,7 @@ impl Identity {
             cluster_id,
             cluster_name: cluster_name.to_owned(),
             cluster_incarnation: 1,
-            node_id: NodeId(1),
+            node_id: FOUNDER,
             shards,
         }
     }
@@ -63,6 +65,11 @@ impl Identity {
             node_id,
             ..Self::found(&cluster.name, shards, cluster.id)
         }
+    }
+
+    /// Whether this node founded its cluster: ids are never used again.
+    pub(crate) fn is_founder(&self) -> bool {
+        self.node_id == FOUNDER
     }
 
     pub(crate) fn cluster(&self) -> ClusterIdentity {
@@ -129,6 +136,25 @@ impl Identity {
     }
 }
 
+impl Identity {
+    /// Refuses the disk of another node, or of another cluster with the same name.
+    pub(crate) fn check_node(
+        &self,
+        directory: &Path,
+        cluster: &ClusterIdentity,
+        node: NodeId,
+    ) -> Result<(), OpenError> {
+        if self.cluster_id == cluster.id && self.node_id == node {
+            return Ok(());
+        }
+        Err(OpenError::ForeignNode {
+            path: directory.to_owned(),
+            found: format!("node {} of cluster {}", self.node_id, self.cluster_id),
+            expected: format!("node {node} of cluster {}", cluster.id),
+        })
+    }
+}
+
 /// Holds a data directory for this process; the system lets go of it when the process ends.
 #[derive(Debug)]
 pub(crate) struct DirectoryLock {
@@ -166,6 +192,10 @@ mod tests {
         assert!(identity.check(path, "home", 16).is_ok());
         assert!(identity.check(path, "work", 16).unwrap_err().to_string().contains("\"home\""));
         assert!(identity.check(path, "home", 8).unwrap_err().to_string().contains("16 shards"));
+        let (cluster, node) = (identity.cluster(), identity.node_id);
+        assert!(identity.check_node(path, &cluster, node).is_ok());
+        let stranger = identity.check_node(path, &cluster, NodeId(2)).unwrap_err().to_string();
+        assert!(stranger.contains("node 1") && stranger.contains("node 2"), "{stranger}");
         fs::write(path.join(NAME), r#"{"format": 99}"#).unwrap();
         assert!(matches!(Identity::read(path), Err(OpenError::NewerFormat { found: 99, .. })));
         fs::write(path.join(NAME), "{").unwrap();

@@ -37,7 +37,7 @@ impl Shards {
         request: Option<String>,
     ) -> Result<Result<MaintenanceOutcome, Refusal>, ProposeError> {
         let command = Command::SetMaintenance { name: name.to_owned(), window: window.clone() };
-        let answer = self.meta().propose(Envelope { request, command }).await?;
+        let answer = self.meta().propose_anywhere(Envelope { request, command }).await?;
         let version = match answer.reply {
             Reply::Version(version) => version,
             Reply::Refused(refusal) => return Ok(Err(refusal)),
@@ -87,7 +87,7 @@ impl Shards {
         for (name, MetaMaintenance { version, window }) in windows {
             if present.get(&name).is_none_or(|held| *held < version) {
                 let command = Command::AdoptMaintenance { name, version, window };
-                group.propose(command.into()).await?;
+                group.propose_anywhere(command.into()).await?;
             }
         }
         Ok(())
@@ -104,6 +104,6 @@ impl Shards {
 
 async fn adopt(group: &Group, name: &str, version: u64, window: Option<Maintenance>) -> bool {
     let command = Command::AdoptMaintenance { name: name.to_owned(), version, window };
-    let answer = group.propose(command.into()).await;
+    let answer = group.propose_anywhere(command.into()).await;
     matches!(answer.map(|answer| answer.reply), Ok(Reply::Version(_)))
 }

@@ -6,8 +6,8 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use model::{NodeId, ShardId};
-use openraft::{impls::BasicNode, type_config::async_runtime::watch::WatchReceiver};
-use tokio::time::{sleep, timeout};
+use openraft::{Instant as _, impls::BasicNode, type_config::async_runtime::watch::WatchReceiver};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{group::Group, node::Shards};
 
@@ -16,6 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a transfer may take; by then the old leader or another was elected.
 const TRANSFER: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(10);
+/// A node that answered no heartbeat for so long may be gone.
+const HEARD_OF: Duration = Duration::from_millis(400);
 
 /// Why replicas stay as they are.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -97,53 +99,99 @@ impl Shards {
 
 impl Group {
     async fn set_voters(&self, group: u64, voters: &BTreeSet<NodeId>) -> Result<(), MembersError> {
-        let node = NodeId(*self.raft.node_id());
+        let (node, last) = self.leads(group)?;
         if !voters.contains(&node) {
-            // openraft (0.10.0-alpha.37): one that was voted out goes on to call itself the
-            // leader, and panics at the next change that it is asked for.
+            // openraft (0.10.0-alpha.37) would go on to name this node the leader for a while,
+            // and debug builds panic at the next change that it is asked for.
             return Err(MembersError::Leads { group, node });
         }
         let present: BTreeSet<u64> = self.raft.voter_ids().chain(self.raft.learner_ids()).collect();
         for node in voters.iter().filter(|node| !present.contains(&node.0)) {
-            let learner = self.raft.add_learner(node.0, BasicNode::default(), true);
-            within(group, "a replica that catches up", learner).await?;
+            let learner = self.raft.add_learner(node.0, BasicNode::default(), false);
+            within(group, "a new learner", learner).await?;
+        }
+        let former: BTreeSet<u64> = self.raft.voter_ids().collect();
+        for node in voters.iter().filter(|node| !former.contains(&node.0)) {
+            self.caught_up(group, *node, last).await?;
         }
         let wanted: BTreeSet<u64> = voters.iter().map(|node| node.0).collect();
         let changed = self.raft.change_membership(wanted, false);
         within(group, "the change of voters", changed).await
     }
 
-    async fn transfer(&self, group: u64, to: NodeId) -> Result<(), MembersError> {
-        let not_level =
-            |detail: String| Err(MembersError::NotLevel { group, node: to, detail });
-        let metrics = self.raft.metrics().borrow_watched().clone();
-        let Some(replication) = metrics.replication else {
-            return Err(MembersError::NotLeader(group));
-        };
-        if to.0 == metrics.id {
-            return not_level("it leads already".to_owned());
+    /// Waits until a replica has all entries up to one. openraft takes a learner for level that
+    /// lacks thousands: as a voter, and away, it would stop the group.
+    async fn caught_up(&self, group: u64, node: NodeId, upto: u64) -> Result<(), MembersError> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let has = self.matched(group, node)?;
+            if has >= upto {
+                return Ok(());
+            }
+            if Instant::now() >= until {
+                let detail = format!("it has entries up to {has} of {upto}");
+                return Err(MembersError::NotLevel { group, node, detail });
+            }
+            sleep(LOOK).await;
         }
+    }
+
+    /// This node and its last entry, where it leads.
+    fn leads(&self, group: u64) -> Result<(NodeId, u64), MembersError> {
+        let metrics = self.raft.metrics().borrow_watched().clone();
+        if metrics.replication.is_none() {
+            return Err(MembersError::NotLeader(group));
+        }
+        Ok((NodeId(metrics.id), metrics.last_log_index.unwrap_or(0)))
+    }
+
+    /// How far another replica's log is known to be this one's.
+    fn matched(&self, group: u64, node: NodeId) -> Result<u64, MembersError> {
+        let metrics = self.raft.metrics().borrow_watched().clone();
+        let replication = metrics.replication.ok_or(MembersError::NotLeader(group))?;
+        Ok(replication.get(&node.0).copied().flatten().map_or(0, |id| id.index))
+    }
+
+    async fn transfer(&self, group: u64, to: NodeId) -> Result<(), MembersError> {
+        let (node, last) = self.leads(group)?;
         // openraft (0.10.0-alpha.37) never takes a failed transfer back: to a node that is gone
         // or behind the group would stand still until another election.
-        if !self.raft.voter_ids().any(|voter| voter == to.0) {
-            return not_level("it is no voter".to_owned());
-        }
-        let has = replication.get(&to.0).copied().flatten().map_or(0, |id| id.index);
-        let last = metrics.last_log_index.unwrap_or(0);
-        if has < last {
-            return not_level(format!("it has entries up to {has} of {last}"));
+        if let Some(detail) = self.unfit(group, to, (node, last))? {
+            return Err(MembersError::NotLevel { group, node: to, detail });
         }
         let refused =
             |e: openraft::errors::Fatal<_>| MembersError::Refused { group, detail: e.to_string() };
         self.raft.trigger().transfer_leader(to.0).await.map_err(refused)?;
         let gone = async {
-            while self.raft.metrics().borrow_watched().current_leader == Some(metrics.id) {
+            while self.raft.metrics().borrow_watched().current_leader == Some(node.0) {
                 sleep(LOOK).await;
             }
         };
-        let late =
-            MembersError::TimedOut { group, what: "the transfer", deadline: TRANSFER };
+        let late = MembersError::TimedOut { group, what: "the transfer", deadline: TRANSFER };
         timeout(TRANSFER, gone).await.map_err(|_| late)
+    }
+
+    /// Why a node cannot take over now.
+    fn unfit(
+        &self,
+        group: u64,
+        to: NodeId,
+        (leader, last): (NodeId, u64),
+    ) -> Result<Option<String>, MembersError> {
+        if to == leader {
+            return Ok(Some("it leads already".to_owned()));
+        }
+        if !self.raft.voter_ids().any(|voter| voter == to.0) {
+            return Ok(Some("it is no voter".to_owned()));
+        }
+        let has = self.matched(group, to)?;
+        if has < last {
+            return Ok(Some(format!("it has entries up to {has} of {last}")));
+        }
+        let metrics = self.raft.metrics().borrow_watched().clone();
+        let heard = metrics.heartbeat.and_then(|all| all.get(&to.0).copied().flatten());
+        let lives = heard.is_some_and(|at| at.elapsed() < HEARD_OF);
+        Ok((!lives).then(|| format!("it was not heard of for {HEARD_OF:?}")))
     }
 }
 

@@ -154,7 +154,7 @@ impl Shards {
             fatal: Arc::clone(&options.fatal),
             room: room.clone(),
             transport: Arc::clone(&options.transport),
-            founds: options.joins.is_none(),
+            founds: identity.is_founder(),
             shortening: open::shortening(&options),
         };
         let total = identity.shards + 1;
@@ -188,7 +188,7 @@ impl Shards {
             shards.close().await;
             return Err(error);
         }
-        info!(shards = shards.shard_count(), "all groups lead");
+        info!(shards = shards.shard_count(), "{}", shards.opened());
         Ok(shards)
     }
 
@@ -350,6 +350,11 @@ impl Shards {
 
     pub(crate) fn shard_groups(&self) -> &[Group] {
         &self.inner.groups[1..]
+    }
+
+    fn opened(&self) -> &'static str {
+        let alone = self.inner.groups.iter().all(Group::was_alone);
+        if alone { "all groups lead" } else { "all groups run" }
     }
 
     async fn found(&self) -> Result<(), OpenError> {

@@ -24,8 +24,9 @@ pub use alone::Alone;
 pub(crate) use network::Peers;
 pub(crate) use snapshot::Arriving;
 
-/// The most bytes of a call or an answer: what a transport must carry, and may refuse beyond.
-pub const MOST_BYTES: usize = 16 << 20;
+/// The most bytes of a call or an answer: what a transport must carry, and may refuse beyond. The
+/// largest thing that is said is an entry with a whole configuration of 64 MiB.
+pub const MOST_BYTES: usize = 72 << 20;
 
 /// What is sent to a node.
 #[derive(Debug, Clone)]

@@ -105,6 +105,23 @@ pub(crate) struct Members {
     addresses: BTreeMap<u64, String>,
 }
 
+impl Members {
+    /// Whether openraft takes it.
+    pub(crate) fn are_valid(&self) -> bool {
+        self.clone().checked().is_some()
+    }
+
+    fn checked(self) -> Option<Membership<u64, BasicNode>> {
+        let nodes = self.addresses.into_iter().map(|(id, addr)| (id, BasicNode { addr }));
+        Membership::new(self.voters, nodes.collect::<BTreeMap<u64, BasicNode>>()).ok()
+    }
+
+    /// Whether it is what a group has before anything.
+    pub(crate) fn are_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl From<&Membership<u64, BasicNode>> for Members {
     fn from(membership: &Membership<u64, BasicNode>) -> Self {
         let address = |(id, node): (&u64, &BasicNode)| (*id, node.addr.clone());
@@ -117,10 +134,9 @@ impl From<&Membership<u64, BasicNode>> for Members {
 
 impl From<Members> for Membership<u64, BasicNode> {
     fn from(members: Members) -> Self {
-        let nodes: BTreeMap<u64, BasicNode> =
-            members.addresses.into_iter().map(|(id, addr)| (id, BasicNode { addr })).collect();
-        // Written from a valid membership, so it is valid; an empty one stands for none yet.
-        Self::new(members.voters, nodes).unwrap_or_default()
+        // What is stored was valid, and what came from elsewhere was looked at; an empty one
+        // stands for none yet.
+        members.checked().unwrap_or_default()
     }
 }
 
@@ -140,11 +156,17 @@ pub(crate) enum Payload {
 }
 
 impl LogEntry {
-    /// About how many bytes it takes.
+    /// How many bytes it takes on its way to another node.
     pub(crate) fn size(&self) -> usize {
+        let counter = postcard::ser_flavors::Size::default();
+        postcard::serialize_with_flavor(self, counter).expect("entries are plain data")
+    }
+
+    /// Whether it may be one of a log: one from elsewhere may hold anything.
+    pub(crate) fn is_sound(&self) -> bool {
         match &self.payload {
-            Payload::Proposal(proposal) => 64 + proposal.envelopes.len() * 320,
-            Payload::Blank | Payload::Members(_) => 64,
+            Payload::Members(members) => members.are_valid(),
+            Payload::Blank | Payload::Proposal(_) => true,
         }
     }
 }
@@ -153,7 +175,10 @@ impl Record for LogEntry {
     const VERSION: u8 = 1;
 
     fn size_hint(&self) -> usize {
-        self.size()
+        match &self.payload {
+            Payload::Proposal(proposal) => 64 + proposal.envelopes.len() * 320,
+            Payload::Blank | Payload::Members(_) => 64,
+        }
     }
 }
 

@@ -4,10 +4,22 @@ mod panel;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use panel::Panel;
+
+/// What benchmark 5 found of one node.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Point {
+    /// How many resources it had.
+    pub resources: u32,
+    /// Its memory, the proportional share.
+    pub pss_bytes: u64,
+    /// From its start until each resource was checked once.
+    pub checked_after_seconds: f64,
+}
 
 /// Which JSON, and where the drawing goes.
 #[derive(Debug, Clone, clap::Args)]
@@ -20,7 +32,7 @@ pub struct PlotArgs {
     to: PathBuf,
 }
 
-/// Draws memory and time to start over the number of resources.
+/// Draws memory and the time of the first checks over the number of resources.
 ///
 /// # Errors
 /// Where the JSON is missing or holds no points.
@@ -35,17 +47,24 @@ pub fn plot(args: &PlotArgs) -> Result<()> {
 }
 
 fn draw(report: &Value) -> Result<String> {
-    let points = report["extra"]["points"].as_array().context("the JSON has no extra.points")?;
+    let points = report["extra"]["points"].clone();
+    let mut points: Vec<Point> =
+        serde_json::from_value(points).context("the JSON has no points of benchmark 5")?;
+    ensure!(!points.is_empty(), "the JSON has no points of benchmark 5");
+    points.sort_by_key(|point| point.resources);
+    let series = |of: fn(&Point) -> f64| {
+        points.iter().map(|point| (f64::from(point.resources), of(point))).collect()
+    };
     let memory = Panel {
         title: "Memory of the node (PSS)",
         unit: "MiB",
-        points: series(points, "pss_bytes", 1.0 / f64::from(1 << 20)),
+        points: series(mebibytes),
         limit: Some(("12 KiB per resource", 12.0 / 1024.0)),
     };
     let start = Panel {
-        title: "Start until all resources are there",
+        title: "From the start until each was checked once",
         unit: "s",
-        points: series(points, "start_seconds", 1.0),
+        points: series(|point| point.checked_after_seconds),
         limit: None,
     };
     Ok(format!(
@@ -59,11 +78,9 @@ fn draw(report: &Value) -> Result<String> {
     ))
 }
 
-fn series(points: &[Value], name: &str, factor: f64) -> Vec<(f64, f64)> {
-    let point = |p: &Value| Some((p["resources"].as_f64()?, p[name].as_f64()? * factor));
-    let mut found: Vec<(f64, f64)> = points.iter().filter_map(point).collect();
-    found.sort_by(|a, b| a.0.total_cmp(&b.0));
-    found
+#[expect(clippy::cast_precision_loss, reason = "bytes of memory are far below 2^53")]
+fn mebibytes(point: &Point) -> f64 {
+    point.pss_bytes as f64 / f64::from(1 << 20)
 }
 
 #[cfg(test)]
@@ -75,8 +92,8 @@ mod tests {
     #[test]
     fn every_point_is_drawn_in_both_panels() {
         let points = json!([
-            {"resources": 100_000, "pss_bytes": 1_000_000_000_u64, "start_seconds": 4.5},
-            {"resources": 1_000, "pss_bytes": 50_000_000, "start_seconds": 0.5},
+            Point { resources: 100_000, pss_bytes: 1_000_000_000, checked_after_seconds: 4.5 },
+            Point { resources: 1_000, pss_bytes: 50_000_000, checked_after_seconds: 0.5 },
         ]);
         let svg = draw(&json!({"extra": {"points": points}})).unwrap();
         assert_eq!(svg.matches("<circle").count(), 4);
@@ -86,5 +103,7 @@ mod tests {
     #[test]
     fn a_report_without_points_is_an_error() {
         assert!(draw(&json!({"extra": null})).is_err());
+        assert!(draw(&json!({"extra": {"points": []}})).is_err());
+        assert!(draw(&json!({"extra": {"points": [{"resources": 1, "pss_bytes": 2}]}})).is_err());
     }
 }

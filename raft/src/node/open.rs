@@ -19,17 +19,28 @@ use crate::{
 
 pub(super) fn identify(options: &Options) -> Result<Identity, OpenError> {
     let fresh = || match &options.joins {
-        None => Identity::found(&options.cluster_name, options.shards, Uuid::new_v4()),
+        None => Identity::found(&options.cluster_name, options.shards, new_id(options)),
         Some(joins) => Identity::joined(&joins.cluster, options.shards, joins.node),
     };
     let Some(directory) = options.data_dir.as_deref() else { return Ok(fresh()) };
     if let Some(identity) = Identity::read(directory)? {
         identity.check(directory, &options.cluster_name, options.shards)?;
+        if let Some(joins) = &options.joins {
+            identity.check_node(directory, &joins.cluster, joins.node)?;
+        }
         return Ok(identity);
     }
     let identity = fresh();
     identity.write(directory)?;
     Ok(identity)
+}
+
+fn new_id(_options: &Options) -> Uuid {
+    #[cfg(test)]
+    if _options.simulated.is_some() {
+        return Uuid::from_u128(7);
+    }
+    Uuid::new_v4()
 }
 
 /// Starts the threads that apply and sync.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::NodeId;
-use openraft::ReadPolicy;
+use openraft::{ReadPolicy, errors::RaftError};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
@@ -19,11 +19,22 @@ use crate::{
 
 /// How long a read waits for a leader, and for what it must see.
 const READ_PATIENCE: Duration = Duration::from_secs(2);
+/// How long one that is taken for the leader may take to answer: a frozen one never does.
+const READ_ATTEMPT: Duration = Duration::from_millis(500);
 /// How long a write waits for a leader to be known.
 const WRITE_PATIENCE: Duration = Duration::from_secs(2);
 /// How long the leader may take: longer than its own deadline for an entry.
 const WRITE_DEADLINE: Duration = Duration::from_secs(12);
 const AGAIN: Duration = Duration::from_millis(20);
+
+/// Whether this replica has all that was acknowledged before.
+enum Level {
+    Now,
+    /// It may after a while.
+    NotYet,
+    /// Consensus has stopped here.
+    Never,
+}
 
 impl Group {
     /// Proposes here where this node leads, else at the leader.
@@ -67,30 +78,40 @@ impl Group {
 
     /// Returns once this replica has everything that was acknowledged before the call.
     pub(crate) async fn barrier(&self) -> Result<(), ReadError> {
+        let unavailable = || ReadError::Unavailable(vec![self.shard]);
         let confirmed = async {
-            while !self.is_level().await {
-                sleep(AGAIN).await;
+            loop {
+                match self.level().await {
+                    Level::Now => return Ok(()),
+                    Level::NotYet => sleep(AGAIN).await,
+                    Level::Never => return Err(unavailable()),
+                }
             }
         };
-        let late = |_| ReadError::Unavailable(vec![self.shard]);
-        timeout(READ_PATIENCE, confirmed).await.map_err(late)
+        timeout(READ_PATIENCE, confirmed).await.unwrap_or_else(|_| Err(unavailable()))
     }
 
-    async fn is_level(&self) -> bool {
+    async fn level(&self) -> Level {
         let leader = match self.role_now() {
-            Role::Leader(_) => None,
-            Role::Follower { leader: Some(leader) } => Some(leader),
-            Role::Follower { leader: None } => return false,
+            Role::Leader(_) => return self.level_as_leader().await,
+            Role::Follower { leader: Some(leader) } => leader,
+            Role::Follower { leader: None } => return Level::NotYet,
         };
-        let Some(leader) = leader else {
-            return self.raft.ensure_linearizable(ReadPolicy::ReadIndex).await.is_ok();
-        };
-        match self.peers.to(leader).call(&Request::ReadIndex, READ_PATIENCE).await {
+        match self.peers.to(leader).call(&Request::ReadIndex, READ_ATTEMPT).await {
             Ok(Response::ReadAt(index)) => {
                 let mut applied = self.replica.applied();
-                applied.wait_for(|applied| applied.0 >= index).await.is_ok()
+                let reached = applied.wait_for(|applied| applied.0 >= index).await;
+                if reached.is_ok() { Level::Now } else { Level::Never }
             }
-            Ok(_) | Err(_) => false,
+            Ok(_) | Err(_) => Level::NotYet,
+        }
+    }
+
+    async fn level_as_leader(&self) -> Level {
+        match self.raft.ensure_linearizable(ReadPolicy::ReadIndex).await {
+            Ok(_) => Level::Now,
+            Err(RaftError::Fatal(_)) => Level::Never,
+            Err(RaftError::APIError(_)) => Level::NotYet,
         }
     }
 }

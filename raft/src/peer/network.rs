@@ -27,8 +27,8 @@ use crate::{
     types::{LeaderId, LogEntry, StoredLogId, TypeConfig},
 };
 
-/// openraft would wait for no longer than a heartbeat takes to come round, which a slow disk of
-/// the other side exceeds without being gone.
+/// For entries openraft would wait no longer than a heartbeat takes to come round, which a slow
+/// disk of the other side exceeds without being gone. Heartbeats and votes it bounds by itself.
 const SHORTEST: Duration = Duration::from_secs(1);
 /// Entries of one call. What is beyond follows in the next.
 const MOST_ENTRY_BYTES: usize = 4 << 20;
@@ -74,7 +74,7 @@ impl Peer {
         deadline: Duration,
     ) -> Result<Response, PeerError> {
         let size = match request {
-            Request::Append(append) => append.entries.iter().map(LogEntry::size).sum(),
+            Request::Append(append) => append.entries.len() * 512,
             Request::Piece(piece) => piece.bytes.len(),
             _ => 0,
         };

@@ -6,6 +6,7 @@ use openraft::{
         AppendEntriesRequest, AppendEntriesResponse, TransferLeaderError, TransferLeaderRequest,
         VoteRequest, VoteResponse,
     },
+    type_config::async_runtime::watch::WatchReceiver,
 };
 
 use super::{
@@ -13,12 +14,13 @@ use super::{
         Append, Appended, Ballot, NotTransferred, Piece, Request, Response, Transfer, decode,
         encode,
     },
+    MOST_BYTES,
     snapshot::Step,
 };
 use crate::{
     group::Group,
-    store::snapshot::Snapshot,
-    types::{StoredLogId, TypeConfig},
+    store::snapshot::{Snapshot, replacing},
+    types::{LogEntry, StoredLogId, StoredVote, TypeConfig},
 };
 
 impl Group {
@@ -27,6 +29,9 @@ impl Group {
     /// # Errors
     /// Says why it cannot be: the bytes are no message, or consensus has stopped.
     pub(crate) async fn answer(&self, body: &[u8]) -> Result<Vec<u8>, String> {
+        if body.len() > MOST_BYTES {
+            return Err(format!("{} bytes are more than the {MOST_BYTES} of a call", body.len()));
+        }
         let request = decode(body).map_err(|unreadable| unreadable.to_string())?;
         let response = match request {
             Request::Append(append) => self.append(append).await,
@@ -55,6 +60,9 @@ impl Group {
     }
 
     async fn append(&self, append: Append) -> Result<Response, String> {
+        if !append.entries.iter().all(LogEntry::is_sound) {
+            return Err("an entry names voters that no group can have".to_owned());
+        }
         let request = AppendEntriesRequest {
             vote: append.vote.into(),
             prev_log_id: append.previous.map(Into::into),
@@ -71,14 +79,32 @@ impl Group {
     }
 
     async fn piece(&self, piece: Piece) -> Result<Response, String> {
+        self.acceptable(&piece)?;
         let whole = match self.arriving.take(&piece).map_err(|e| e.to_string())? {
             Step::Have(bytes) => return Ok(Response::Received(bytes)),
             Step::Whole(bytes) => bytes,
         };
+        // Looked through before it is handed over: what fails while it is installed ends the
+        // process, and bytes of others must not.
+        replacing(self.replica.keys, &whole).map_err(|damaged| damaged.to_string())?;
         let snapshot = Snapshot { meta: piece.applied.described(), snapshot: whole };
         let installed = self.raft.install_full_snapshot(piece.vote.into(), snapshot).await;
         let vote = installed.map_err(|e| e.to_string())?.vote;
         Ok(Response::Installed((&vote).into()))
+    }
+
+    /// openraft looks at the vote once all is here, and takes for granted what else holds.
+    fn acceptable(&self, piece: &Piece) -> Result<(), String> {
+        let ours = StoredVote::from(&self.raft.server_metrics().borrow_watched().vote);
+        if (piece.vote.term, piece.vote.node) < (ours.term, ours.node) {
+            return Err(format!("a snapshot of term {}, here it is {}", piece.vote.term, ours.term));
+        }
+        let members = &piece.applied.members;
+        let sound = members.are_none() || members.are_valid();
+        if !sound || piece.applied.last.is_none_or(|last| last.term > piece.vote.term) {
+            return Err("a snapshot that no leader can have".to_owned());
+        }
+        Ok(())
     }
 
     async fn hand_over(&self, transfer: Transfer) -> Result<Response, String> {

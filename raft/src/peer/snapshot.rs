@@ -1,10 +1,12 @@
 //! A snapshot in pieces, each acknowledged by how many bytes the other side has: a piece that was
-//! lost, or a transfer that broke off, goes on from there.
+//! lost is sent again. A transfer that was given up goes on where it was as long as nothing was
+//! applied meanwhile; else openraft has another snapshot built.
 
 use std::time::Duration;
 
 use openraft::{AnyError, errors::Unreachable};
 use parking_lot::Mutex;
+use tokio::time::sleep;
 
 use super::{
     message::{Piece, Request, Response},
@@ -17,8 +19,13 @@ use crate::{
 
 /// Bytes of a piece: small beside what a link carries between two heartbeats.
 const PIECE: usize = 256 << 10;
-/// How long a piece may take, the last one with the installing of all of them.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a piece may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the last one may take, with the installing of all of them.
+const LAST_PATIENCE: Duration = Duration::from_secs(60);
+/// Pieces in a row that lead to nothing before it is given up.
+const ATTEMPTS: u32 = 5;
+const AGAIN: Duration = Duration::from_millis(200);
 /// A snapshot that says it is larger is refused.
 const MOST: u64 = 8 << 30;
 
@@ -31,23 +38,33 @@ pub(super) async fn send(
     let applied = Applied::of(&snapshot.meta);
     let whole = snapshot.snapshot;
     let total = whole.len() as u64;
-    let mut offset = 0;
+    let (mut offset, mut futile) = (0, 0);
     loop {
         let from = usize::try_from(offset).unwrap_or(usize::MAX).min(whole.len());
         let bytes = whole[from..(from + PIECE).min(whole.len())].to_vec();
-        let piece =
-            Piece { vote: vote.clone(), applied: applied.clone(), total, offset, bytes };
-        match peer.ask(&Request::Piece(piece), PATIENCE).await? {
-            Response::Installed(vote) => return Ok(vote),
+        let patience = if from + PIECE < whole.len() { PATIENCE } else { LAST_PATIENCE };
+        let piece = Piece { vote, applied: applied.clone(), total, offset, bytes };
+        let answer = peer.ask(&Request::Piece(piece), patience).await;
+        futile += 1;
+        match answer {
+            Ok(Response::Installed(vote)) => return Ok(vote),
             // It may have fewer than before, where it was started again.
-            Response::Received(have) if have < total => offset = have,
-            other => return Err(peer.confused(&other)),
+            Ok(Response::Received(have)) if have < total && futile <= ATTEMPTS => {
+                if have > offset {
+                    futile = 0;
+                }
+                offset = have;
+            }
+            Ok(other) => return Err(peer.confused(&other)),
+            Err(_) if futile <= ATTEMPTS => sleep(AGAIN).await,
+            Err(error) => return Err(error),
         }
     }
 }
 
 /// What has arrived of one snapshot.
 struct Partial {
+    vote: StoredVote,
     applied: Applied,
     total: u64,
     bytes: Vec<u8>,
@@ -79,11 +96,13 @@ impl Arriving {
         }
         let mut slot = self.0.lock();
         let same = |partial: &Partial| {
-            partial.applied == piece.applied && partial.total == piece.total
+            partial.vote == piece.vote
+                && partial.applied == piece.applied
+                && partial.total == piece.total
         };
         if !slot.as_ref().is_some_and(same) {
             let (applied, total) = (piece.applied.clone(), piece.total);
-            *slot = Some(Partial { applied, total, bytes: Vec::new() });
+            *slot = Some(Partial { vote: piece.vote, applied, total, bytes: Vec::new() });
         }
         let Some(partial) = slot.as_mut() else { return Ok(Step::Have(0)) };
         if piece.offset == partial.bytes.len() as u64 {

@@ -102,6 +102,7 @@ impl Cluster {
     /// Any node that runs.
     pub(crate) fn any(&self) -> Shards {
         let mut running = self.net.running();
+        assert!(!running.is_empty(), "all nodes are down");
         let at = usize::try_from(chance(0..running.len() as u64)).unwrap();
         running.swap_remove(at).1
     }

@@ -85,7 +85,8 @@ impl Net {
         let Weather { delay, lost, .. } = *self.weather.lock();
         let most = u64::try_from(delay.as_micros()).unwrap_or(u64::MAX);
         sleep(Duration::from_micros(chance(50..most.max(51)))).await;
-        self.carries(from, to) && chance(0..1_000) >= lost
+        // One that has ended says nothing any more, whatever is still winding down.
+        self.node(from).is_some() && self.carries(from, to) && chance(0..1_000) >= lost
     }
 
     fn repeats(&self) -> bool {

@@ -41,11 +41,17 @@ async fn declare(cluster: &Cluster, id: &str) -> bool {
         return false;
     }
     // Whoever answers a linearizable read has seen it; one that was cut off does not answer.
-    let read = cluster.any();
-    if let Ok(read) = read.get(&id, Consistency::Linearizable).await {
+    read(cluster, &id).await;
+    true
+}
+
+/// Reads what was acknowledged from any node. Returns whether it was answered.
+async fn read(cluster: &Cluster, id: &ResourceId) -> bool {
+    let read = cluster.any().get(id, Consistency::Linearizable).await;
+    if let Ok(read) = &read {
         assert!(read.value.is_some(), "a linearizable read on another node misses {id}");
     }
-    true
+    read.is_ok()
 }
 
 async fn has(shards: &Shards, id: &str) -> bool {
@@ -62,7 +68,9 @@ fn what_one_node_acknowledges_all_three_have() {
     simulated(async {
         let cluster = Cluster::of(&NODES, SHARDS).await;
         for number in 0..20 {
-            assert!(declare(&cluster, &format!("r{number}")).await);
+            let id = format!("r{number}");
+            assert!(declare(&cluster, &id).await);
+            assert!(read(&cluster, &id.parse().unwrap()).await, "all nodes answer in fair weather");
         }
         cluster.settle().await;
         for node in NODES {
@@ -107,6 +115,10 @@ fn a_minority_acknowledges_nothing_and_catches_up() {
         let lost = timeout(Duration::from_secs(2), lost).await;
         assert!(!lost.is_ok_and(|answer| answer.is_ok()), "nothing is acknowledged by a minority");
         cluster.wait_for_other_leaders(NODES[0]).await;
+        let shard = ShardId::of(&"within".parse().unwrap(), SHARDS);
+        sleep(Duration::from_millis(200)).await;
+        let deposed = cut_off.role(shard).borrow().is_leader();
+        assert!(!deposed, "one that no majority answers does not lead");
         assert!(declare(&cluster, "after").await, "the majority goes on");
         cluster.heal();
         cluster.settle().await;
@@ -169,13 +181,23 @@ async fn history() -> Told {
     let cluster = Cluster::of(&NODES, SHARDS).await;
     let mut acknowledged = Vec::new();
     for round in 0..6 {
-        hurt(&cluster).await;
-        for number in 0..4 {
-            let id = format!("r{round}-{number}");
-            if declare(&cluster, &id).await {
-                acknowledged.push(id);
+        // Writes are in flight while it happens.
+        let writes = async {
+            let mut told = Vec::new();
+            for number in 0..4 {
+                let id = format!("r{round}-{number}");
+                if declare(&cluster, &id).await {
+                    told.push(id);
+                }
             }
-        }
+            told
+        };
+        let after = Duration::from_millis(chance(0..30));
+        let (told, ()) = tokio::join!(writes, async {
+            sleep(after).await;
+            hurt(&cluster).await;
+        });
+        acknowledged.extend(told);
         cluster.heal();
         cluster.restart_the_dead().await;
     }
@@ -187,6 +209,7 @@ async fn history() -> Told {
             assert!(has(&shards, id).await, "{id} is lost on node {node}");
         }
     }
+    assert!(!acknowledged.is_empty(), "no write was acknowledged");
     cluster.assert_equal();
     let first = cluster.node(NODES[0]);
     let applied = first.shard_ids().map(|shard| first.applied(shard).borrow().0).collect();

@@ -37,6 +37,8 @@ pub(crate) struct LogStore {
     sync: SyncQueue,
     clock: Arc<dyn Clock>,
     tail: Arc<Mutex<Tail>>,
+    /// What is known to be committed and is not written yet.
+    committed: Arc<Mutex<Option<LogId>>>,
 }
 
 impl LogStore {
@@ -61,7 +63,7 @@ impl LogStore {
         read_log_id(disk.as_ref(), &keys.single(Kind::Committed))?;
         read_vote(disk.as_ref(), keys)?;
         let tail = Arc::new(Mutex::new(Tail::new(purged, last)));
-        Ok(Self { keys, disk, sync, clock, tail })
+        Ok(Self { keys, disk, sync, clock, tail, committed: Arc::default() })
     }
 
     /// The last log id, durable or not.
@@ -153,17 +155,16 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 
     async fn save_committed(&mut self, committed: Option<LogId>) -> Result<(), io::Error> {
-        let Some(committed) = committed else { return Ok(()) };
-        let key = self.keys.single(Kind::Committed);
-        let value = encode(&key, &StoredLogId::from(committed));
-        let mut batch = Batch::default();
-        batch.put(Space::Log, key, value);
-        // It only spares work after a restart, so it rides along with what is synced anyway.
-        self.disk.write(&batch)
+        // It only spares work after a restart, so it rides along with the next entries. Written
+        // at once it could become durable before the entry that it names, which waits its turn.
+        *self.committed.lock() = committed;
+        Ok(())
     }
 
     async fn read_committed(&mut self) -> Result<Option<LogId>, io::Error> {
-        read_log_id(self.disk.as_ref(), &self.keys.single(Kind::Committed))
+        let known = *self.committed.lock();
+        let written = || read_log_id(self.disk.as_ref(), &self.keys.single(Kind::Committed));
+        known.map_or_else(written, |known| Ok(Some(known)))
     }
 
     async fn append<I>(&mut self, entries: I, callback: IOFlushed<TypeConfig>) -> io::Result<()>
@@ -173,6 +174,11 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     {
         failpoint!("before-append");
         let mut batch = Batch::default();
+        if let Some(committed) = self.committed.lock().take() {
+            let key = self.keys.single(Kind::Committed);
+            let value = encode(&key, &StoredLogId::from(committed));
+            batch.put(Space::Log, key, value);
+        }
         let mut last = None;
         {
             let mut tail = self.tail.lock();
@@ -212,7 +218,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         batch.put(Space::Log, key, value);
         let (first, _) = self.keys.all(Kind::Entry);
         batch.delete_range(Space::Log, first, self.keys.number(Kind::Entry, upto.index + 1));
-        self.tail.lock().purge(upto);
+        self.tail.lock().purge(upto, self.clock.boot_millis());
         self.sync.submit(batch, None);
         Ok(())
     }

@@ -98,7 +98,9 @@ fn config(flips: &Flips) -> Config {
 }
 
 async fn syncs(node: &Ours) -> Result<f64> {
-    Ok(node.metrics().await?.sum("bellwether_raft_sync_duration_seconds_count", ""))
+    let syncs = node.metrics().await?.sum("bellwether_raft_syncs_total", "");
+    ensure!(syncs > 0.0, "the node does not tell how many syncs there were");
+    Ok(syncs)
 }
 
 fn latency(times: &Histogram) -> Latency {

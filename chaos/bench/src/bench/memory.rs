@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     plan::Plan,
+    plot,
     report::{Outcome, Row, Target},
 };
 
@@ -37,6 +38,16 @@ struct Point {
     bytes: u64,
     /// Until all were declared and checked once.
     started: Duration,
+}
+
+impl Point {
+    fn plotted(&self) -> plot::Point {
+        plot::Point {
+            resources: u32::try_from(self.resources).unwrap_or(u32::MAX),
+            pss_bytes: self.bytes,
+            checked_after_seconds: self.started.as_secs_f64(),
+        }
+    }
 }
 
 async fn run(plan: &Plan) -> Result<Outcome> {
@@ -90,13 +101,7 @@ fn outcome(slopes: Vec<f64>, points: &[Point]) -> Outcome {
     rows.extend(SIZES.map(|size| {
         Row::new(format!("{size} resources"), "PSS MiB").samples(mib(size), Vec::new())
     }));
-    let plot: Vec<_> = points
-        .iter()
-        .map(|point| {
-            json!({ "resources": point.resources, "pss_bytes": point.bytes,
-                "checked_after_seconds": point.started.as_secs_f64() })
-        })
-        .collect();
+    let plot: Vec<plot::Point> = points.iter().map(Point::plotted).collect();
     let notes = [
         "PSS of the node's process; the configuration file declares the resources, each was checked once, and 5 s more have passed",
         "each size is a fresh node; the sizes between are measured once, for the plot",

@@ -41,7 +41,8 @@ impl Panel {
             let end = (widest, first + slope * widest);
             line(&mut svg, &[place((0.0, first)), place(end)], "#b33", "6 4");
             let at = place(end);
-            text(&mut svg, (at.0, at.1 - 6.0), "end", name);
+            // Below the line, since what is drawn may lie on it.
+            text(&mut svg, (at.0 - 16.0, at.1 + 34.0), "end", name);
         }
         let places: Vec<(f64, f64)> = self.points.iter().copied().map(place).collect();
         line(&mut svg, &places, "#246", "none");
@@ -93,7 +94,7 @@ fn round_up(value: f64) -> f64 {
 }
 
 fn short(value: f64) -> String {
-    if value >= 1_000.0 {
+    if value >= 10_000.0 {
         format!("{:.0}k", value / 1_000.0)
     } else if value >= 10.0 || value == 0.0 {
         format!("{value:.0}")

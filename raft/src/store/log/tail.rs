@@ -75,7 +75,12 @@ impl Tail {
         self.durable = self.durable.min(self.last);
     }
 
-    pub(super) fn purge(&mut self, upto: LogId) {
+    /// Forgets entries that a snapshot stands for, one of this replica's own or, where it goes
+    /// beyond the end, one that came when the boot clock showed `now`.
+    pub(super) fn purge(&mut self, upto: LogId, now: u64) {
+        if self.last < Some(upto) {
+            self.received = BTreeMap::from([(upto.index, now)]);
+        }
         self.entries = self.entries.split_off(&(upto.index + 1));
         self.weigh();
         self.purged = self.purged.max(Some(upto));
