@@ -15,8 +15,8 @@ use futures_util::{
 };
 use model::{Millis, NodeId, Revision, ShardId, ShardTime, Term};
 use openraft::{
-    Instant as _, ReadPolicy, ServerState, errors::ClientWriteError, impls::ProgressResponder, metrics::RaftServerMetrics,
-    type_config::async_runtime::watch::WatchReceiver,
+    Instant as _, ReadPolicy, ServerState, errors::ClientWriteError, impls::ProgressResponder,
+    metrics::RaftServerMetrics, type_config::async_runtime::watch::WatchReceiver,
 };
 use serde::{Deserialize, Serialize};
 use tokio::{
@@ -141,9 +141,7 @@ impl Batcher {
     fn leading(&self) -> Result<u64, Option<NodeId>> {
         let consensus = self.consensus.borrow_watched();
         match consensus.state {
-            ServerState::Leader if self.has_quorum(&consensus) => {
-                Ok(consensus.vote.leader_id.term)
-            }
+            ServerState::Leader if self.has_quorum(&consensus) => Ok(consensus.vote.leader_id.term),
             _ => Err(consensus.current_leader.filter(|id| *id != self.node.0).map(NodeId)),
         }
     }

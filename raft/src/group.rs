@@ -220,7 +220,8 @@ async fn start(
 ) -> Result<(Raft, bool), OpenError> {
     let failed = |detail: String| OpenError::Consensus { group, detail };
     let node = shared.node.0;
-    let config = Arc::new(config(group, shared.shortening).validate().map_err(|e| failed(e.to_string()))?);
+    let config =
+        Arc::new(config(group, shared.shortening).validate().map_err(|e| failed(e.to_string()))?);
     let (machine, starting) = Machine::starting(replica, shared.applier.clone());
     let raft = Raft::new(node, config, shared.peers(group), log, machine).await;
     starting.over();

@@ -87,7 +87,8 @@ impl Shards {
 
     fn group_of(&self, group: u64) -> Result<&Group, MembersError> {
         let found = usize::try_from(group).ok().and_then(|n| self.inner.groups.get(n));
-        found.ok_or_else(|| MembersError::Refused { group, detail: "there is no such group".into() })
+        found
+            .ok_or_else(|| MembersError::Refused { group, detail: "there is no such group".into() })
     }
 
     /// The number of the group that holds a shard.

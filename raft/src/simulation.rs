@@ -7,8 +7,8 @@ mod chance;
 mod cluster;
 mod links;
 mod runtime;
-mod watch;
 mod tests;
+mod watch;
 
 use std::time::Duration;
 

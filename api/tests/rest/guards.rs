@@ -20,8 +20,7 @@ async fn a_full_disk_refuses_writes_by_507_and_names_the_remedy() {
     let free = Arc::new(AtomicU64::new(500));
     let seen = Arc::clone(&free);
     let gauge = move || Ok(Extent { free: seen.load(SeqCst) << 20, total: 1_000 << 20 });
-    let options =
-        Options { disk_gauge: Some(Arc::new(gauge)), ..Options::in_memory("home", 4) };
+    let options = Options { disk_gauge: Some(Arc::new(gauge)), ..Options::in_memory("home", 4) };
     let app = App::over(options, Hooks::default()).await;
     assert_eq!(app.declare("a", json!({})).await.status, 201);
     free.store(20, SeqCst);

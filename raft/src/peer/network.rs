@@ -82,10 +82,8 @@ impl Peer {
         let bulk = matches!(request, Request::Piece(_));
         let call = Call { group: self.group, body, deadline, bulk };
         let answer = self.transport.call(self.node, call).await?;
-        decode(&answer).map_err(|detail| PeerError::Refused {
-            node: self.node,
-            detail: detail.to_string(),
-        })
+        decode(&answer)
+            .map_err(|detail| PeerError::Refused { node: self.node, detail: detail.to_string() })
     }
 
     pub(super) async fn ask(
@@ -93,13 +91,13 @@ impl Peer {
         request: &Request,
         deadline: Duration,
     ) -> Result<Response, Unreachable<TypeConfig>> {
-        self.call(request, deadline).await.map_err(unreachable)
+        self.call(request, deadline).await.map_err(|error| unreachable(&error))
     }
 
     /// An answer to something else.
     pub(super) fn confused(&self, response: &Response) -> Unreachable<TypeConfig> {
         let detail = format!("it answered something else: {response:?}");
-        unreachable(PeerError::Refused { node: self.node, detail })
+        unreachable(&PeerError::Refused { node: self.node, detail })
     }
 
     async fn ballot(
@@ -142,10 +140,10 @@ impl RaftNetworkV2<TypeConfig> for Peer {
             committed: request.leader_commit.map(Into::into),
         };
         match self.ask(&Request::Append(append), patience(&option)).await? {
-            Response::Appended(Appended::All) => Ok(cut.map_or(
-                AppendEntriesResponse::Success,
-                |last: StoredLogId| AppendEntriesResponse::PartialSuccess(Some(last.into())),
-            )),
+            Response::Appended(Appended::All) => Ok(cut
+                .map_or(AppendEntriesResponse::Success, |last: StoredLogId| {
+                    AppendEntriesResponse::PartialSuccess(Some(last.into()))
+                })),
             Response::Appended(Appended::UpTo(last)) => {
                 Ok(AppendEntriesResponse::PartialSuccess(last.map(Into::into)))
             }
@@ -198,7 +196,7 @@ impl RaftNetworkV2<TypeConfig> for Peer {
             last: request.last_log_id().map(|id| (*id).into()),
         };
         match self.ask(&Request::Transfer(transfer), patience(&option)).await? {
-            Response::Transferred(outcome) => Ok(outcome.map_err(not_transferred)),
+            Response::Transferred(outcome) => Ok(outcome.map_err(|why| not_transferred(&why))),
             other => Err(self.confused(&other).into()),
         }
     }
@@ -223,12 +221,12 @@ fn patience(option: &RPCOption) -> Duration {
 }
 
 /// A peer that does not answer is asked again after a while and not at once, whatever the reason.
-fn unreachable(error: PeerError) -> Unreachable<TypeConfig> {
-    Unreachable::new(&AnyError::new(&error))
+fn unreachable(error: &PeerError) -> Unreachable<TypeConfig> {
+    Unreachable::new(&AnyError::new(error))
 }
 
-fn not_transferred(why: NotTransferred) -> TransferLeaderError<TypeConfig> {
-    match why {
+fn not_transferred(why: &NotTransferred) -> TransferLeaderError<TypeConfig> {
+    match *why {
         NotTransferred::VoteChanged { expected, actual } => {
             TransferLeaderError::VoteChanged { expected: expected.into(), actual: actual.into() }
         }

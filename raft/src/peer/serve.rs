@@ -10,11 +10,11 @@ use openraft::{
 };
 
 use super::{
+    MOST_BYTES,
     message::{
         Append, Appended, Ballot, NotTransferred, Piece, Request, Response, Transfer, decode,
         encode,
     },
-    MOST_BYTES,
     snapshot::Step,
 };
 use crate::{
@@ -37,11 +37,11 @@ impl Group {
             Request::Append(append) => self.append(append).await,
             Request::Vote(ballot) => {
                 let answer = self.raft.vote(ballot.into()).await;
-                answer.map(voted).map_err(|e| e.to_string())
+                answer.map(|answer| voted(&answer)).map_err(|e| e.to_string())
             }
             Request::PreVote(ballot) => {
                 let answer = self.raft.pre_vote(ballot.into()).await;
-                answer.map(voted).map_err(|e| e.to_string())
+                answer.map(|answer| voted(&answer)).map_err(|e| e.to_string())
             }
             Request::Piece(piece) => self.piece(piece).await,
             Request::Transfer(transfer) => self.hand_over(transfer).await,
@@ -97,7 +97,10 @@ impl Group {
     fn acceptable(&self, piece: &Piece) -> Result<(), String> {
         let ours = StoredVote::from(&self.raft.server_metrics().borrow_watched().vote);
         if (piece.vote.term, piece.vote.node) < (ours.term, ours.node) {
-            return Err(format!("a snapshot of term {}, here it is {}", piece.vote.term, ours.term));
+            return Err(format!(
+                "a snapshot of term {}, here it is {}",
+                piece.vote.term, ours.term
+            ));
         }
         let members = &piece.applied.members;
         let sound = members.are_none() || members.are_valid();
@@ -125,7 +128,7 @@ impl From<Ballot> for VoteRequest<TypeConfig> {
     }
 }
 
-fn voted(answer: VoteResponse<TypeConfig>) -> Response {
+fn voted(answer: &VoteResponse<TypeConfig>) -> Response {
     Response::Voted {
         vote: (&answer.vote).into(),
         granted: answer.vote_granted,

@@ -270,9 +270,8 @@ impl Cluster {
     pub(crate) fn assert_equal(&self) {
         let machines = self.machines.lock();
         for group in 0..=u64::from(self.shards) {
-            let held = |machine: &Machine| {
-                stored(machine.disk.as_ref(), Space::State, Keys::new(group))
-            };
+            let held =
+                |machine: &Machine| stored(machine.disk.as_ref(), Space::State, Keys::new(group));
             let mut all = machines.iter().map(|(id, machine)| (*id, held(machine)));
             let (first, expected) = all.next().expect("a cluster has a node");
             for (other, found) in all {

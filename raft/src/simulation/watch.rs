@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use openraft::{
     OptionalSend, OptionalSync,
-    type_config::async_runtime::watch::{
-        RecvError, SendError, Watch, WatchReceiver, WatchSender,
-    },
+    type_config::async_runtime::watch::{RecvError, SendError, Watch, WatchReceiver, WatchSender},
 };
 use tokio::sync::{Notify, watch};
 

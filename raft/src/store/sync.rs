@@ -71,7 +71,8 @@ impl SyncQueue {
             .name("sync".to_owned())
             .spawn(move || run(disk.as_ref(), &receiver, &fatal, &seen))?;
         let submit: Submit = Box::new(move |job| sender.send(job).map_err(|refused| refused.0));
-        let (jobs, thread) = (Arc::new(Mutex::new(Some(submit))), Arc::new(Mutex::new(Some(thread))));
+        let (jobs, thread) =
+            (Arc::new(Mutex::new(Some(submit))), Arc::new(Mutex::new(Some(thread))));
         Ok(Self { jobs, thread, stats })
     }
 
@@ -90,7 +91,8 @@ impl SyncQueue {
                 let round = Round::of(first, std::iter::from_fn(|| receiver.try_recv().ok()));
                 let written = write(disk.as_ref(), &round.batch);
                 tokio::time::sleep(span()).await;
-                if !round.end(written.and_then(|()| sync(disk.as_ref(), &seen)), &fatal) {
+                let result = written.and_then(|()| sync(disk.as_ref(), &seen));
+                if !round.end(&result, &fatal) {
                     return;
                 }
             }
@@ -148,12 +150,12 @@ impl Round {
     }
 
     /// Tells all who wait. `false` once nothing may be acknowledged any more.
-    fn end(self, result: io::Result<()>, fatal: &Fatal) -> bool {
-        if let Err(error) = &result {
+    fn end(self, result: &io::Result<()>, fatal: &Fatal) -> bool {
+        if let Err(error) = result {
             fatal(&format!("cannot make writes durable: {error}"));
         }
         for done in self.waiting.into_iter().flatten() {
-            done(copy(&result));
+            done(copy(result));
         }
         result.is_ok()
     }
@@ -168,7 +170,7 @@ fn run(disk: &dyn Disk, jobs: &Receiver<Job>, fatal: &Fatal, stats: &SyncStats) 
         }
         let result = result.and_then(|()| sync(disk, stats));
         failpoint!("after-sync-before-ack");
-        if !round.end(result, fatal) {
+        if !round.end(&result, fatal) {
             return;
         }
     }

@@ -5,10 +5,8 @@ use super::*;
 /// A shard whose first events are older than retention.
 async fn trimmed() -> Shards {
     let clock = Arc::new(HandClock::default());
-    let options = Options {
-        clock: Arc::clone(&clock) as Arc<dyn Clock>,
-        ..Options::in_memory("home", 1)
-    };
+    let options =
+        Options { clock: Arc::clone(&clock) as Arc<dyn Clock>, ..Options::in_memory("home", 1) };
     let shards = Shards::open(options).await.unwrap();
     declare(&shards, 0..10).await;
     clock.advance(8);

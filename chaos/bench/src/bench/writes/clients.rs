@@ -50,9 +50,9 @@ fn clients<C: Clone>(
 ) -> Result<impl Iterator<Item = (C, Turn)>> {
     let connections: Vec<C> =
         (0..count.min(CONNECTIONS)).map(|_| connect()).collect::<Result<_>>()?;
-    Ok(Turn::all(count).zip(0..).map(move |(turn, n): (Turn, usize)| {
-        (connections[n % connections.len()].clone(), turn)
-    }))
+    Ok(Turn::all(count)
+        .zip(0..)
+        .map(move |(turn, n): (Turn, usize)| (connections[n % connections.len()].clone(), turn)))
 }
 
 impl Unary {
