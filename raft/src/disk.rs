@@ -3,6 +3,7 @@
 //! Two implementations: RocksDB, and a memory that keeps only what was synced when it
 //! "crashes", for tests and for simulation.
 
+mod cause;
 mod current;
 #[cfg(test)]
 mod cut;

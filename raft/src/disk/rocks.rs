@@ -8,7 +8,7 @@ use rocksdb::{
     SnapshotWithThreadMode, WriteBatch, properties,
 };
 
-use super::{Batch, Disk, Space, View, Visit, Write, current, torn};
+use super::{Batch, Disk, Space, View, Visit, Write, cause::Cause, current, torn};
 use crate::{bug, failpoint};
 
 const LOG: &str = "log";
@@ -19,6 +19,7 @@ const WRITE_BUFFER: usize = 32 << 20;
 /// See the module. The write-ahead log is flushed by [`Disk::sync`] alone.
 pub struct RocksDisk {
     db: DB,
+    cause: Cause,
 }
 
 impl RocksDisk {
@@ -33,7 +34,7 @@ impl RocksDisk {
         current::check(path)?;
         torn::mend(path)?;
         let db = DB::open_cf_descriptors(&database_options(), path, families).map_err(other)?;
-        Ok(Self { db })
+        Ok(Self { db, cause: Cause::default() })
     }
 
     fn family(&self, space: Space) -> &ColumnFamily {
@@ -181,11 +182,11 @@ impl Disk for RocksDisk {
                 }
             }
         }
-        self.db.write(writes).map_err(other)
+        self.db.write(writes).map_err(|error| self.cause.explain(other(error)))
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.db.flush_wal(true).map_err(other)
+        self.cause.of_sync(|| self.db.flush_wal(true).map_err(other))
     }
 
     fn unflushed(&self) -> u64 {
