@@ -42,7 +42,7 @@ impl Panel {
             line(&mut svg, &[place((0.0, first)), place(end)], "#b33", "6 4");
             let at = place(end);
             // Below the line, since what is drawn may lie on it.
-            text(&mut svg, (at.0 - 16.0, at.1 + 34.0), "end", name);
+            text(&mut svg, (at.0, at.1 + 72.0), "end", name);
         }
         let places: Vec<(f64, f64)> = self.points.iter().copied().map(place).collect();
         line(&mut svg, &places, "#246", "none");
