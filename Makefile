@@ -1,10 +1,13 @@
-.PHONY: help run test verify fix chaos chaos-mutants coverage fuzz bench profile
+.PHONY: help run cluster test verify fix chaos chaos-mutants coverage fuzz bench profile
 
 help: ## Say what there is to make (the default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Install what is missing, build, and watch this host; ARGS='…' goes to `bellwether run`
 	@scripts/run $(ARGS)
+
+cluster: ## Start three nodes on this machine, and say how to look at them and how to hurt one
+	@scripts/cluster
 
 test: ## Run all tests, or with CRATE=model those of one crate
 	@scripts/test $(CRATE)

@@ -28,6 +28,7 @@ mod serve;
 mod sinks;
 mod state;
 mod view;
+mod waiting;
 mod watch;
 
 pub use limits::Limits;
@@ -37,3 +38,4 @@ pub use state::{
     ApiState, DeclarationContext, Declarations, Hooks, Readiness, ReadinessCheck, Reload, Shortage,
     SinkHealth, SinkStates,
 };
+pub use waiting::{Found, Founded, WaitingHooks, serve_waiting};

@@ -49,6 +49,10 @@ fn questions() -> OpenApiRouter<ApiState> {
             maintenance::delete_maintenance
         ))
         .routes(routes!(cluster::get_cluster))
+        .routes(routes!(cluster::init_cluster))
+        .routes(routes!(cluster::drain_node))
+        .routes(routes!(cluster::resume_node))
+        .routes(routes!(cluster::remove_node))
         .routes(routes!(sinks::list_sinks))
         .routes(routes!(config::get_config))
         .routes(routes!(docs::openapi))

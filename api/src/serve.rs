@@ -5,6 +5,7 @@ mod patient;
 
 use std::{io, sync::Arc, time::Duration};
 
+use axum::Router;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -12,7 +13,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{routes::router, state::ApiState};
+use crate::{limits::Limits, routes::router, state::ApiState};
 use connection::Connection;
 
 /// How long to wait where the system has no descriptors or memory left for a connection.
@@ -30,10 +31,28 @@ pub async fn serve(
     state: ApiState,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
+    let stops = shutdown.clone();
+    let unready = async {
+        stops.cancelled().await;
+        state.shutdown().cancel();
+        std::future::pending().await
+    };
+    tokio::select! {
+        outcome = serve_router(listener, router(state.clone()), state.limits(), shutdown) => outcome,
+        never = unready => never,
+    }
+}
+
+/// The same for any router.
+pub(crate) async fn serve_router(
+    listener: TcpListener,
+    router: Router,
+    limits: &Limits,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
     let (tasks, cut_off) = (TaskTracker::new(), CancellationToken::new());
-    let connection =
-        Connection::new(router(state.clone()), state.limits(), shutdown.clone(), cut_off.clone());
-    let room = Arc::new(Semaphore::new(state.limits().connections));
+    let connection = Connection::new(router, limits, shutdown.clone(), cut_off.clone());
+    let room = Arc::new(Semaphore::new(limits.connections));
     loop {
         let accepted = tokio::select! {
             biased;
@@ -48,9 +67,8 @@ pub async fn serve(
         });
     }
     drop(listener);
-    state.shutdown().cancel();
     tasks.close();
-    if timeout(state.limits().grace, tasks.wait()).await.is_err() {
+    if timeout(limits.grace, tasks.wait()).await.is_err() {
         tracing::warn!(open = tasks.len(), "connections are cut off");
         cut_off.cancel();
         tasks.wait().await;

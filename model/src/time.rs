@@ -43,6 +43,12 @@ impl Millis {
         Self(self.0.saturating_mul(n))
     }
 
+    /// A length of time that a timer of the runtime has measured.
+    #[must_use]
+    pub fn of(duration: std::time::Duration) -> Self {
+        Self(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    }
+
     /// For timers of the runtime.
     #[must_use]
     pub const fn as_duration(self) -> std::time::Duration {

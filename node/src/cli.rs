@@ -2,8 +2,10 @@
 
 pub(crate) mod args;
 mod bench;
+mod certs;
 mod check;
 mod client;
+mod cluster;
 mod config;
 mod coverage;
 mod describe;
@@ -41,6 +43,7 @@ pub(crate) fn execute(cli: Cli) -> ExitCode {
         Command::Completion { shell } => completion(shell, &output),
         Command::Version => version::run(&output),
         Command::Bench(args) => bench::run(&args, &output),
+        Command::Certs(args) => certs::run(&args, &output),
         Command::Events(EventsCommand::Verify { files }) if !files.is_empty() => {
             verify::run(&files, &output)
         }
@@ -78,9 +81,11 @@ async fn ask(command: Command, client: &Client, output: &Output) -> Result<Verdi
         Command::Config(ConfigCommand::Status) => config::status(client, output).await,
         Command::Config(ConfigCommand::Diff { file }) => config::diff(file, client, output).await,
         Command::Sinks => sinks::run(client, output).await,
+        Command::Cluster(command) => cluster::run(&command, client, output).await,
         Command::Run(_)
         | Command::Check(_)
         | Command::Bench(_)
+        | Command::Certs(_)
         | Command::Completion { .. }
         | Command::Version => {
             unreachable!("these ask no node")

@@ -8,6 +8,7 @@ mod files;
 pub(crate) mod fuzzing;
 mod merge;
 mod overrides;
+mod peers;
 mod place;
 mod places;
 mod problem;
@@ -36,6 +37,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use files::Reader;
+pub(crate) use peers::Peers;
 use place::{Source, Sources, Tree};
 pub(crate) use problem::{ConfigProblem, Invalid};
 pub(crate) use resources::written_id;
@@ -55,6 +57,8 @@ pub(crate) struct Config {
     pub(crate) node: Node,
     /// Where it listens.
     pub(crate) listen: Listen,
+    /// How it takes part in a cluster of several nodes.
+    pub(crate) peers: Peers,
     /// Where events go.
     pub(crate) sinks: Vec<Sink>,
     /// Secrets by name.
@@ -187,6 +191,7 @@ fn decode(
     let node = sections::node(root.object("node"), &place);
     let listen = sections::listen(root.object("listen"));
     let defaults = root.object("defaults").map_or_else(Defaults::default, Defaults::decode);
+    let peers = peers::decode(&mut root, &place, problems);
     let secrets = secrets::decode(&mut root, &place, problems);
     let sinks = sinks::decode(&mut root, &place, problems);
     let decoder = SpecDecoder {
@@ -197,12 +202,14 @@ fn decode(
         secrets: &secrets.keys().cloned().collect::<BTreeSet<_>>(),
     };
     let resources = resources::decode(&mut root, &decoder, &place, &show, problems);
-    sections::later_sections(&mut root, problems);
+    check_as_a_whole(&root, &peers, &listen, &resources);
+    sections::later_sections(&mut root);
     root.finish();
     Some(Config {
         cluster,
         node,
         listen,
+        peers,
         sinks,
         secrets,
         defaults,
@@ -211,6 +218,25 @@ fn decode(
         digest: String::new(),
         file: None,
     })
+}
+
+/// What one section asks of another.
+fn check_as_a_whole(root: &Fields<'_>, peers: &Peers, listen: &Listen, resources: &[ResourceSpec]) {
+    if !peers.addresses.is_empty() && !resources.is_empty() {
+        root.problem(
+            "resources",
+            "in a cluster of several nodes this version takes resources over the API only; \
+             declare them by PUT /api/v1/infrastructure/resources/ID, and leave this empty",
+        );
+    }
+    if peers.tls.is_some() && listen.peer.ip().is_unspecified() && listen.advertise.is_none() {
+        let detail = format!(
+            "listen.peer is {}, where no other node finds this one; set listen.advertise to the \
+             host and port at which others reach it",
+            listen.peer
+        );
+        root.problem("listen", detail);
+    }
 }
 
 fn digest(document: &Value) -> String {

@@ -3,6 +3,7 @@
 
 mod announce;
 mod banner;
+mod cluster;
 mod hooks;
 mod limits;
 mod memory;
@@ -24,11 +25,15 @@ use crate::{
     cli::args::RunArgs,
     config::{Config, SinkKind},
 };
+use cluster::{Member, Network, Waited};
 use limits::Descriptors;
 use memory::Memory;
 use reload::Reloader;
 use telemetry::NodeMetrics;
 pub(crate) use threads::runtime;
+
+/// How long the leads of a node that stops may take to go to others.
+const YIELD: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// Why a node does not run. Each message names the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +42,10 @@ enum RunError {
     Configuration(String),
     #[error("cannot listen on {address}: {source}; stop what listens there, or set listen.http")]
     Listen { address: std::net::SocketAddr, source: std::io::Error },
+    #[error(transparent)]
+    Peers(#[from] net::ListenError),
+    #[error("cannot use {path}: {source}; check that data_dir exists and is writable")]
+    Key { path: std::path::PathBuf, source: std::io::Error },
     #[error(transparent)]
     Descriptors(#[from] limits::TooFew),
     #[error(transparent)]
@@ -72,18 +81,53 @@ async fn try_run(args: RunArgs) -> Result<(), RunError> {
         Config::load(&origins).map_err(|invalid| RunError::Configuration(invalid.to_string()))?;
     let exposed = config.listen.check_exposure(args.insecure);
     exposed.map_err(|refusal| RunError::Configuration(refusal.to_string()))?;
-    let signals = signals::Signals::install().map_err(RunError::Signals)?;
+    let mut signals = signals::Signals::install().map_err(RunError::Signals)?;
     threads::make_ahead().await;
     let descriptors = limits::share_descriptors()?;
     // Before anything is opened, so that a port that is taken costs nothing.
-    let address = config.listen.http;
-    let listener =
-        TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
-    let shards = Shards::open(options(&config, args.accept_data_loss)).await?;
-    let served = serve(config, origins, &shards, (listener, signals, descriptors)).await;
+    let listener = listen(config.listen.http).await?;
+    let (metrics, stop) = (NodeMetrics::new(), CancellationToken::new());
+    let network = Network::open(&config, &metrics.peers, &stop).await?;
+    let waited = match &network {
+        Some(network) => network.settle(&config, listener.try_clone()?, signals.stop()).await?,
+        None => Waited::Nothing,
+    };
+    let joined = match waited {
+        Waited::Nothing => None,
+        Waited::Joined(joined) => Some(joined),
+        Waited::Stopped => return Ok(()),
+    };
+    let options = options(&config, args.accept_data_loss, (network.as_ref(), joined.as_ref()));
+    let shards = Shards::open(options).await?;
+    let facts = match &network {
+        Some(network) => network.facts(),
+        None => cluster::facts_alone(&config),
+    };
+    let others = (network.as_ref(), &shards);
+    let member = Member::start(others, (facts, joined.as_ref()), &stop);
+    let served =
+        serve(config, origins, &shards, (listener.try_clone()?, signals, descriptors), metrics)
+            .await;
+    member.stop();
+    shards.yield_leads(YIELD).await;
     shards.close().await;
+    stop.cancel();
     info!("everything is stored; stopped");
     served
+}
+
+/// The listener of the API: one that waits to join uses it first, and then the member.
+struct ApiListener(std::net::TcpListener);
+
+async fn listen(address: std::net::SocketAddr) -> Result<ApiListener, RunError> {
+    let bound = TcpListener::bind(address).await.and_then(TcpListener::into_std);
+    bound.map(ApiListener).map_err(|source| RunError::Listen { address, source })
+}
+
+impl ApiListener {
+    fn try_clone(&self) -> Result<TcpListener, RunError> {
+        self.0.try_clone().and_then(TcpListener::from_std).map_err(RunError::Api)
+    }
 }
 
 /// Brings the configuration in, runs until the signal, and stops what it has started.
@@ -92,8 +136,8 @@ async fn serve(
     origins: crate::config::Origins,
     shards: &Shards,
     (listener, signals, descriptors): (TcpListener, signals::Signals, Descriptors),
+    metrics: NodeMetrics,
 ) -> Result<(), RunError> {
-    let metrics = NodeMetrics::new();
     let stored = reload::store_at_start(shards, &config).await?;
     let reloader = Arc::new(Reloader::new(origins, &config, shards.clone(), metrics.clone()));
     let declared = config.resources.len();
@@ -127,7 +171,11 @@ async fn serve(
     ended.unwrap_or_else(|panic| Err(std::io::Error::other(panic))).map_err(RunError::Api)
 }
 
-fn options(config: &Config, accept_data_loss: bool) -> Options {
+fn options(
+    config: &Config,
+    accept_data_loss: bool,
+    (network, joined): (Option<&Network>, Option<&net::Joined>),
+) -> Options {
     let (cluster, data_dir) = (&config.cluster, &config.node.data_dir);
     let fatal = Arc::new(|why: &str| {
         error!("{why}; exiting, because what is stored can no longer be trusted");
@@ -135,11 +183,17 @@ fn options(config: &Config, accept_data_loss: bool) -> Options {
         // that still work on the store, and end the process by a signal.
         signal_hook::low_level::exit(1);
     });
+    let alone = Options::on_disk(&cluster.name, cluster.shards, data_dir.clone(), fatal);
     Options {
         accept_data_loss,
         disk_reserve: config.node.disk_reserve,
         progress: banner::progress(data_dir),
-        ..Options::on_disk(&cluster.name, cluster.shards, data_dir.clone(), fatal)
+        transport: match network {
+            Some(network) => Arc::new(network.links.clone()),
+            None => Arc::clone(&alone.transport),
+        },
+        joins: joined.map(cluster::joins),
+        ..alone
     }
 }
 

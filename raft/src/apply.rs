@@ -9,6 +9,7 @@ mod context;
 mod events;
 mod found;
 mod maintenance;
+mod nodes;
 mod observe;
 mod push;
 mod register;
@@ -102,11 +103,21 @@ fn dispatch(context: &mut Context<'_>, command: &Command) -> Reply {
             adopt_config::stage(context, *version, *part, specs)
         }
         Command::AdoptConfig { version, parts } => adopt_config::adopt(context, *version, *parts),
+        Command::AdmitNode { key, facts } => nodes::admit(context, key, facts),
+        Command::DescribeNode { node, facts } => nodes::describe(context, *node, facts),
+        Command::StandNode { node, standing } => nodes::stand(context, *node, *standing),
     }
 }
 
 fn is_for_meta(command: &Command) -> bool {
-    matches!(command, Command::SetMaintenance { .. } | Command::SetConfig(_))
+    matches!(
+        command,
+        Command::SetMaintenance { .. }
+            | Command::SetConfig(_)
+            | Command::AdmitNode { .. }
+            | Command::DescribeNode { .. }
+            | Command::StandNode { .. }
+    )
 }
 
 fn is_for_all(command: &Command) -> bool {

@@ -13,6 +13,7 @@ use model::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::nodes::{NodeFacts, NodeStanding};
 pub use reply::{DeclareOutcome, Refusal, Reply, ReportReply};
 
 /// One log entry: when it was proposed and what it asks, in order.
@@ -116,6 +117,27 @@ pub enum Command {
         version: u64,
         /// How many parts must be there.
         parts: u32,
+    },
+    /// `meta`: lets a node into the cluster; assigns its id.
+    AdmitNode {
+        /// Made by the node once.
+        key: String,
+        /// What it says of itself.
+        facts: Box<NodeFacts>,
+    },
+    /// `meta`: what a node says of itself now.
+    DescribeNode {
+        /// Which node.
+        node: NodeId,
+        /// What it says.
+        facts: Box<NodeFacts>,
+    },
+    /// `meta`: what is to become of a node's replicas.
+    StandNode {
+        /// Which node.
+        node: NodeId,
+        /// What.
+        standing: NodeStanding,
     },
 }
 

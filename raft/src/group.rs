@@ -7,6 +7,7 @@ use openraft::{Config, SnapshotPolicy, impls::BasicNode};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinHandle,
+    time::Instant,
 };
 
 use crate::{
@@ -74,6 +75,8 @@ pub(crate) struct Group {
     pub(crate) peers: Peers,
     /// The snapshot that another replica is sending.
     pub(crate) arriving: Arriving,
+    /// When the leader was heard of last.
+    pub(crate) heard: parking_lot::Mutex<Option<Instant>>,
     was_alone: bool,
     room: Option<Arc<Room>>,
     role: watch::Receiver<Role>,
@@ -155,6 +158,7 @@ impl Group {
             log,
             peers: shared.peers(group),
             arriving: Arriving::default(),
+            heard: parking_lot::Mutex::default(),
             was_alone,
             raft,
             room: shared.room.clone(),

@@ -46,6 +46,12 @@ struct Format {
     format: u32,
 }
 
+/// Whether a data directory belongs to no node yet.
+#[must_use]
+pub fn is_fresh(directory: &Path) -> bool {
+    !directory.join(NAME).exists()
+}
+
 impl Identity {
     pub(crate) fn found(cluster_name: &str, shards: u32, cluster_id: Uuid) -> Self {
         Self {

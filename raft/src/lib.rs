@@ -32,13 +32,17 @@ mod machine;
 mod maintain;
 mod members;
 mod node;
+mod nodes;
 mod peer;
+pub mod placement;
 mod query;
+mod reconcile;
 mod room;
 #[cfg(test)]
 mod simulation;
 mod state;
 mod store;
+mod survey;
 mod types;
 
 pub use batcher::Answer;
@@ -51,9 +55,11 @@ pub use config::ConfigOutcome;
 pub use disk::{Batch, Disk, Fatal, MemoryDisk, RocksDisk, Space, View, Visit, Write};
 pub use error::{OpenError, ProposeError, ReadError};
 pub use group::{Leadership, Role};
+pub use identity::is_fresh;
 pub use maintain::MaintenanceOutcome;
 pub use members::MembersError;
 pub use node::{Joins, Options, Shards};
+pub use nodes::{NodeFacts, NodeRecord, NodeStanding};
 pub use peer::{Alone, Call, MOST_BYTES, PeerError, PeerTransport};
 pub use query::{
     Change, ChangeKind, ChangePage, ConfigStatus, Consistency, CoverageReport, Filter,
@@ -62,3 +68,4 @@ pub use query::{
 };
 pub use room::{DiskRoom, Extent, Gauge};
 pub use state::SinkCursor;
+pub use survey::{DiskReport, GroupReport, NodeReport, Survey};

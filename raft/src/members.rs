@@ -6,7 +6,9 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use model::{NodeId, ShardId};
-use openraft::{Instant as _, impls::BasicNode, type_config::async_runtime::watch::WatchReceiver};
+use openraft::{
+    ChangeMembers, Instant as _, impls::BasicNode, type_config::async_runtime::watch::WatchReceiver,
+};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{group::Group, node::Shards};
@@ -83,6 +85,44 @@ impl Shards {
     /// See [`MembersError`].
     pub async fn transfer(&self, group: u64, to: NodeId) -> Result<(), MembersError> {
         self.group_of(group)?.transfer(group, to).await
+    }
+
+    /// Hands every lead of this node to another voter that is level, where there is one: before
+    /// it stops, so that nobody has to wait for an election. Takes no longer than `patience`.
+    pub async fn yield_leads(&self, patience: Duration) {
+        let yielding = (0..).zip(&self.inner.groups).map(|(number, group)| async move {
+            let others: Vec<u64> = group.raft.voter_ids().collect();
+            for to in others {
+                if group.transfer(number, NodeId(to)).await.is_ok() {
+                    return;
+                }
+            }
+        });
+        // Whoever is left without a leader elects one.
+        let _ = timeout(patience, futures_util::future::join_all(yielding)).await;
+    }
+
+    /// Gives a node a replica of a group that this node leads, without a vote.
+    ///
+    /// # Errors
+    /// See [`MembersError`].
+    pub async fn add_learner(&self, group: u64, node: NodeId) -> Result<(), MembersError> {
+        let members = self.group_of(group)?;
+        members.leads(group)?;
+        let learner = members.raft.add_learner(node.0, BasicNode::default(), false);
+        within(group, "a new learner", learner).await
+    }
+
+    /// Takes a replica without a vote away.
+    ///
+    /// # Errors
+    /// See [`MembersError`].
+    pub async fn drop_learner(&self, group: u64, node: NodeId) -> Result<(), MembersError> {
+        let members = self.group_of(group)?;
+        members.leads(group)?;
+        let gone = ChangeMembers::RemoveNodes(BTreeSet::from([node.0]));
+        let changed = members.raft.change_membership(gone, false);
+        within(group, "the end of a learner", changed).await
     }
 
     fn group_of(&self, group: u64) -> Result<&Group, MembersError> {

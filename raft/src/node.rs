@@ -1,6 +1,13 @@
 //! All groups of this node: open, propose, stop.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::future::join_all;
 use model::{NodeId, ResourceId, Revision, ShardId, WallTime, event::ClusterIdentity};
@@ -16,7 +23,8 @@ use crate::{
     error::{OpenError, ProposeError},
     group::{Group, Role, Shared},
     identity::{DirectoryLock, Identity},
-    peer::{Alone, PeerTransport},
+    peer::{Alone, NODE, PeerTransport},
+    reconcile::Moves,
     room::{DiskRoom, Gauge, Room, Watch},
     store::{sync::SyncQueue, watermark::WatermarkFile},
 };
@@ -124,6 +132,9 @@ pub(crate) struct Inner {
     pub(crate) groups: Vec<Group>,
     applier: Applier,
     sync: SyncQueue,
+    pub(crate) transport: Arc<dyn PeerTransport>,
+    pub(crate) moves: Moves,
+    closing: AtomicBool,
     watermarks: watermarks::Keeper,
     room: Option<Arc<Room>>,
     room_watch: Watch,
@@ -178,6 +189,9 @@ impl Shards {
             groups,
             applier: shared.applier.clone(),
             sync,
+            transport: options.transport,
+            moves: Moves::default(),
+            closing: AtomicBool::new(false),
             watermarks,
             room,
             room_watch,
@@ -314,6 +328,7 @@ impl Shards {
 
     /// Lets what is in flight land, makes it durable, and stops.
     pub async fn close(&self) {
+        self.inner.closing.store(true, Ordering::Relaxed);
         for group in &self.inner.groups {
             group.close().await;
         }
@@ -335,9 +350,17 @@ impl Shards {
     /// # Errors
     /// Says why there is no answer: no such group, bytes that are no message, a node that stops.
     pub async fn answer_peer(&self, group: u64, body: &[u8]) -> Result<Vec<u8>, String> {
+        if group == NODE {
+            return self.answer_node(body).await;
+        }
         let found = usize::try_from(group).ok().and_then(|n| self.inner.groups.get(n));
         let found = found.ok_or_else(|| format!("there is no group {group} here"))?;
         found.answer(body).await
+    }
+
+    /// Whether [`Shards::close`] was called.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.inner.closing.load(Ordering::Relaxed)
     }
 
     pub(crate) fn meta(&self) -> &Group {

@@ -12,6 +12,7 @@ mod alone;
 mod forward;
 mod message;
 mod network;
+mod node;
 mod serve;
 mod snapshot;
 
@@ -22,6 +23,7 @@ use model::NodeId;
 
 pub use alone::Alone;
 pub(crate) use network::Peers;
+pub(crate) use node::{NODE, NodeRequest, NodeResponse};
 pub(crate) use snapshot::Arriving;
 
 /// The most bytes of a call or an answer: what a transport must carry, and may refuse beyond. The
@@ -59,6 +61,12 @@ pub enum PeerError {
         node: NodeId,
         /// How long was waited.
         deadline: Duration,
+    },
+    /// The connection broke before it answered; it may have done what was asked.
+    #[error("the connection with node {node} broke before it answered")]
+    Lost {
+        /// Which node.
+        node: NodeId,
     },
     /// It answered that it will not.
     #[error("node {node} refuses: {detail}")]

@@ -14,7 +14,7 @@ use std::{
 };
 
 use model::{
-    Millis, Miss, Offset, Resource, ResourceId, ResourceSpec, ShardTime, Term, WallTime,
+    Millis, Miss, NodeId, Offset, Resource, ResourceId, ResourceSpec, ShardTime, Term, WallTime,
     cursor::Position,
     event::{ClusterIdentity, Event},
     maintenance::{Maintenance, ShardMaintenance},
@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     command::{ConfigDocument, Reply, Stamp},
+    nodes::NodeRecord,
     store::record::Record,
 };
 pub(crate) use index::Index;
@@ -172,6 +173,7 @@ pub(crate) struct State {
     pub(crate) staged: BTreeMap<(u64, u32), Vec<ResourceSpec>>,
     pub(crate) meta_maintenance: BTreeMap<String, MetaMaintenance>,
     pub(crate) config: Option<StoredConfig>,
+    pub(crate) nodes: BTreeMap<NodeId, NodeRecord>,
 }
 
 /// Outcomes by request id, and in the order in which they expire: one that does not depend on

@@ -1,6 +1,6 @@
-//! `GET /api/v1/cluster`: nodes, shards, leaders, terms and lag, as this node sees them.
+//! `GET /api/v1/cluster`: nodes, shards, leaders, terms and lag, gathered from all nodes.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use axum::{
     Json,
@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use model::{NodeId, Revision, ShardId, Term};
-use raft::{ShardStatus, Shards};
+use raft::{GroupReport, NodeRecord, NodeStanding, ShardStatus, Shards, Survey};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -27,10 +27,14 @@ pub(crate) struct ClusterView {
     /// The node that answers.
     #[schema(value_type = u64)]
     node_id: NodeId,
-    /// Its nodes.
+    /// Its nodes. Those that have left are not shown once they hold nothing.
     nodes: Vec<ClusterNodeView>,
+    /// The group that holds nodes, configuration and maintenance.
+    meta: GroupView,
     /// Its shards.
     shards: Vec<ClusterShardView>,
+    /// What is being moved and why, and what cannot be, a line each.
+    moves: Vec<String>,
 }
 
 /// A node of the cluster.
@@ -40,19 +44,42 @@ pub(crate) struct ClusterNodeView {
     /// The node.
     #[schema(value_type = u64)]
     node_id: NodeId,
-    /// How many shards it holds.
+    /// Its name.
+    name: String,
+    /// `active`, `draining` or `removed`.
+    standing: String,
+    /// Why it does not answer; null while it does.
+    #[schema(required)]
+    error: Option<String>,
+    /// Its region, or nothing.
+    region: String,
+    /// Its zone, or nothing.
+    zone: String,
+    /// The version that it runs.
+    version: String,
+    /// Where other nodes reach it, or nothing where it is alone.
+    address: String,
+    /// Where people and programs reach it, or nothing where that is not known.
+    api: String,
+    /// How many shards it votes in.
     replicas: u64,
     /// How many shards it leads.
     leads: u64,
+    /// The most log entries that it lacks in a shard, as the shard's leader knows; null where
+    /// no leader knows.
+    #[schema(required)]
+    lag: Option<u64>,
+    /// What may still be written to its disk, in bytes; null where that is not known.
+    #[schema(required)]
+    disk_free: Option<u64>,
+    /// Whether its disk is full, so that it takes no writes.
+    disk_full: bool,
 }
 
-/// A shard of the cluster.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ClusterShard)]
-pub(crate) struct ClusterShardView {
-    /// The shard.
-    #[schema(value_type = u32)]
-    shard: ShardId,
+/// Who is in a group.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ClusterGroup)]
+pub(crate) struct GroupView {
     /// Who leads it; null where nobody is known to.
     #[schema(required, value_type = Option<u64>)]
     leader: Option<NodeId>,
@@ -62,6 +89,22 @@ pub(crate) struct ClusterShardView {
     /// Its voters.
     #[schema(value_type = Vec<u64>)]
     voters: Vec<NodeId>,
+    /// Who has a replica without a vote.
+    #[schema(value_type = Vec<u64>)]
+    learners: Vec<NodeId>,
+    /// Whether its voters are being changed.
+    changing: bool,
+}
+
+/// A shard of the cluster.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ClusterShard)]
+pub(crate) struct ClusterShardView {
+    /// The shard.
+    #[schema(value_type = u32)]
+    shard: ShardId,
+    #[serde(flatten)]
+    group: GroupView,
     /// The last log index that the answering node has.
     last_log: u64,
     /// The last log index that the answering node has applied.
@@ -77,7 +120,7 @@ pub(crate) struct ClusterShardView {
     outbox_floor: u64,
 }
 
-/// Shows the cluster as the answering node sees it.
+/// Shows the cluster. A node that does not answer within a second is shown with the reason.
 #[utoipa::path(
     get, path = "/api/v1/cluster", tag = "cluster", operation_id = "getCluster",
     responses((status = 200, description = "The cluster", body = ClusterView))
@@ -86,46 +129,101 @@ pub(crate) async fn get_cluster(
     State(api): State<ApiState>,
     _: NoQuery,
 ) -> Result<Response, ApiError> {
-    let view = ClusterView::of(api.shards());
+    let survey = api.shards().survey().await;
+    let view = ClusterView::of(api.shards(), &survey);
     Ok((Stamp::own(api.own_revision()), Json(view)).into_response())
 }
 
 impl ClusterView {
-    fn of(shards: &Shards) -> Self {
-        let status = shards.status();
+    fn of(shards: &Shards, survey: &Survey) -> Self {
         let cluster = shards.cluster();
+        let moves = survey.reports.values().flat_map(|report| report.moves.iter().cloned());
+        let rows = shards.status().into_iter().map(|status| {
+            let group = GroupView::of(survey, Shards::group_number(status.shard));
+            ClusterShardView::of(status, group)
+        });
         Self {
             id: cluster.id.to_string(),
             name: cluster.name.clone(),
             incarnation: cluster.incarnation,
             node_id: shards.node_id(),
-            nodes: nodes(&status),
-            shards: status.into_iter().map(ClusterShardView::from).collect(),
+            nodes: nodes(&shards.nodes(), survey, shards.shard_count()),
+            meta: GroupView::of(survey, 0),
+            shards: rows.collect(),
+            moves: moves.collect(),
         }
     }
 }
 
-fn nodes(shards: &[ShardStatus]) -> Vec<ClusterNodeView> {
-    let mut nodes: BTreeMap<NodeId, ClusterNodeView> = BTreeMap::new();
-    let fresh = |node_id| ClusterNodeView { node_id, replicas: 0, leads: 0 };
-    for shard in shards {
-        for voter in &shard.voters {
-            nodes.entry(*voter).or_insert_with(|| fresh(*voter)).replicas += 1;
-        }
-        if let Some(leader) = shard.leader {
-            nodes.entry(leader).or_insert_with(|| fresh(leader)).leads += 1;
-        }
-    }
-    nodes.into_values().collect()
+fn nodes(records: &[(NodeId, NodeRecord)], survey: &Survey, shards: u32) -> Vec<ClusterNodeView> {
+    let groups: Vec<(Option<NodeId>, &GroupReport)> = (1..=u64::from(shards))
+        .filter_map(|group| {
+            let leader = survey.leader_of(group).map(|(leader, _)| leader);
+            survey.latest_of(group).map(|found| (leader, found))
+        })
+        .collect();
+    let views = records.iter().map(|(id, record)| node(*id, record, survey, &groups));
+    views.filter(|view| view.standing != "removed" || view.replicas > 0).collect()
 }
 
-impl From<ShardStatus> for ClusterShardView {
-    fn from(status: ShardStatus) -> Self {
+fn node(
+    id: NodeId,
+    record: &NodeRecord,
+    survey: &Survey,
+    groups: &[(Option<NodeId>, &GroupReport)],
+) -> ClusterNodeView {
+    let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let lags = groups.iter().filter_map(|(leader, group)| {
+        let of_leader = group.last.saturating_sub(*group.matched.get(&id)?);
+        Some(if *leader == Some(id) { 0 } else { of_leader })
+    });
+    let disk = survey.reports.get(&id).and_then(|report| report.disk);
+    let removed = record.standing == NodeStanding::Removed;
+    let silent = || survey.silent.get(&id).cloned().unwrap_or_else(|| "it has left".to_owned());
+    let facts = record.facts.clone();
+    ClusterNodeView {
+        node_id: id,
+        name: facts.name,
+        standing: record.standing.to_string(),
+        error: (removed || !survey.reports.contains_key(&id)).then(silent),
+        region: facts.region,
+        zone: facts.zone,
+        version: facts.version,
+        address: facts.address,
+        api: facts.api,
+        replicas: number(groups.iter().filter(|(_, group)| group.voters.contains(&id)).count()),
+        leads: number(groups.iter().filter(|(leader, _)| *leader == Some(id)).count()),
+        lag: lags.max(),
+        disk_free: disk.map(|disk| disk.free),
+        disk_full: disk.is_some_and(|disk| disk.full),
+    }
+}
+
+impl GroupView {
+    fn of(survey: &Survey, group: u64) -> Self {
+        let list = |nodes: &BTreeSet<NodeId>| nodes.iter().copied().collect();
+        let leader = survey.leader_of(group).map(|(leader, _)| leader);
+        match survey.latest_of(group) {
+            Some(found) => Self {
+                leader,
+                term: Term(found.term),
+                voters: list(&found.voters),
+                learners: list(&found.learners),
+                changing: found.changing,
+            },
+            None => {
+                let (voters, learners) = (Vec::new(), Vec::new());
+                Self { leader, term: Term(0), voters, learners, changing: false }
+            }
+        }
+    }
+}
+
+impl ClusterShardView {
+    fn of(status: ShardStatus, group: GroupView) -> Self {
         Self {
             shard: status.shard,
-            leader: status.leader,
-            term: status.term,
-            voters: status.voters,
+            group,
             last_log: status.last_log,
             applied: status.applied,
             apply_lag: status.last_log.saturating_sub(status.applied.0),
@@ -138,28 +236,46 @@ impl From<ShardStatus> for ClusterShardView {
 
 #[cfg(test)]
 mod tests {
-    use model::ShardTime;
+    use std::collections::BTreeMap;
+
+    use raft::{NodeFacts, NodeReport};
 
     use super::*;
 
+    fn record(name: &str, standing: NodeStanding) -> NodeRecord {
+        let facts = NodeFacts { name: name.to_owned(), ..NodeFacts::default() };
+        NodeRecord { facts, key: String::new(), standing }
+    }
+
     #[test]
-    fn nodes_are_counted_from_their_shards() {
-        let shard = |shard, leader: Option<u64>| ShardStatus {
-            shard: ShardId(shard),
-            leader: leader.map(NodeId),
-            term: Term(1),
-            voters: vec![NodeId(1), NodeId(2)],
-            last_log: 9,
-            applied: Revision(7),
-            time: ShardTime(0),
-            resources: 0,
-            outbox_head: 0,
-            outbox_floor: 1,
+    fn nodes_are_counted_from_what_the_leaders_of_their_shards_say() {
+        let leads = |matched: u64| GroupReport {
+            term: 3,
+            leads: true,
+            voters: [1, 2].map(NodeId).into(),
+            last: 9,
+            matched: BTreeMap::from([(NodeId(1), 9), (NodeId(2), matched)]),
+            ..GroupReport::default()
         };
-        let shards = [shard(0, Some(1)), shard(1, Some(1)), shard(2, None)];
-        let node =
-            |node_id, leads| ClusterNodeView { node_id: NodeId(node_id), replicas: 3, leads };
-        assert_eq!(nodes(&shards), [node(1, 2), node(2, 0)]);
-        assert_eq!(ClusterShardView::from(shards[0].clone()).apply_lag, 2);
+        let node = NodeId(1);
+        let groups = BTreeMap::from([(1, leads(9)), (2, leads(7)), (3, GroupReport::default())]);
+        let report = NodeReport { node, groups, disk: None, moves: Vec::new() };
+        let reports = BTreeMap::from([(node, report)]);
+        let silent = BTreeMap::from([(NodeId(2), "refused".to_owned())]);
+        let survey = Survey { reports, silent };
+        let records = [
+            (NodeId(1), record("n1", NodeStanding::Active)),
+            (NodeId(2), record("n2", NodeStanding::Active)),
+            (NodeId(3), record("n3", NodeStanding::Removed)),
+        ];
+        let views = nodes(&records, &survey, 3);
+        let seen: Vec<_> = views
+            .iter()
+            .map(|view| (view.name.as_str(), view.replicas, view.leads, view.lag))
+            .collect();
+        assert_eq!(seen, [("n1", 2, 2, Some(0)), ("n2", 2, 0, Some(2))]);
+        assert_eq!((&views[0].error, views[1].error.as_deref()), (&None, Some("refused")));
+        assert_eq!(GroupView::of(&survey, 2).leader, Some(NodeId(1)));
+        assert_eq!(GroupView::of(&survey, 3).leader, None);
     }
 }

@@ -54,6 +54,8 @@ pub(crate) fn refusal(refusal: &Refusal, name: &dyn Display) -> ApiError {
         Refusal::Ahead(_) => (Kind::Unprocessable, "check the sender's clock"),
         Refusal::Version(_) | Refusal::NotStaged(_) => (Kind::Conflict, "read it again"),
         Refusal::WrongGroup => (Kind::Unavailable, "try again"),
+        Refusal::NodeName(..) | Refusal::NodeRemoved(_) => (Kind::Conflict, "see the detail"),
+        Refusal::NoSuchNode(_) => (Kind::NotFound, "see `bellwether cluster status`"),
         Refusal::Full(_) => (Kind::Full, "remove what is not needed"),
     };
     ApiError::new(kind, format!("{name}: {refusal}; {remedy}"))

@@ -11,6 +11,8 @@ use model::{HealthStatus, Millis, ResourceId, WallTime, selector::Selector};
 use reqwest::Url;
 
 pub(crate) use super::bench::BenchArgs;
+pub(crate) use super::certs::CertsArgs;
+pub(crate) use super::cluster::ClusterCommand;
 use crate::config::Origins;
 
 /// Watches infrastructure and tells what happens to it, in order and without gaps.
@@ -99,6 +101,11 @@ pub(crate) enum Command {
     /// Where events go, and how far they got
     #[command(after_help = "Example:\n  bellwether sinks")]
     Sinks,
+    /// Found a cluster of several nodes, look at it, and change who its nodes are
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
+    /// Make an authority for a cluster, and a certificate for each node
+    Certs(CertsArgs),
     /// Measure how fast this machine's disk makes writes durable
     Bench(BenchArgs),
     /// Print completions for a shell

@@ -103,6 +103,19 @@ impl Client {
         self.send(method, self.url(path, &[name], &Query::new()), body).await
     }
 
+    /// A POST without a body to `path` and, below it, `rest`.
+    ///
+    /// # Errors
+    /// As [`CliError`] says.
+    pub(crate) async fn post(
+        &self,
+        path: &[&str],
+        rest: &[&str],
+        query: &Query,
+    ) -> Result<Answer, CliError> {
+        self.send(Method::POST, self.url(path, rest, query), None).await
+    }
+
     /// The pages of a list, until `most` items are there.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ enum Kind {
 }
 
 /// Every value that a variable can take the place of, as `SECTION__KEY`.
-const KNOWN: [(&str, Kind); 18] = [
+const KNOWN: [(&str, Kind); 19] = [
     ("cluster__name", Kind::Text),
     ("cluster__shards", Kind::Number),
     ("node__name", Kind::Text),
@@ -31,6 +31,7 @@ const KNOWN: [(&str, Kind); 18] = [
     ("listen__http", Kind::Text),
     ("listen__grpc", Kind::Text),
     ("listen__peer", Kind::Text),
+    ("listen__advertise", Kind::Text),
     ("tls__ca_file", Kind::Text),
     ("tls__cert_file", Kind::Text),
     ("tls__key_file", Kind::Text),

@@ -10,6 +10,7 @@ mod tests;
 use serde_json::{Map, Value, json};
 
 use super::{
+    peers::MAX_PEERS,
     resources::MAX_RESOURCES,
     sections::{MAX_BYTES, MIN_MEMORY},
 };
@@ -28,10 +29,11 @@ pub(crate) fn schema() -> Value {
             "cluster": cluster(),
             "node": node(),
             "listen": listen(),
-            "peers": {"description": "Other nodes; this version runs a cluster of one.",
-                "type": ["array", "null"], "maxItems": 0},
-            "tls": {"description": "Not in this version.", "type": ["object", "null"],
-                "maxProperties": 0},
+            "peers": {"description": "Where other nodes are reached, as host and port; empty: \
+                    this node founds a cluster by itself.",
+                "type": ["array", "null"], "maxItems": MAX_PEERS,
+                "items": text("A host and a port, such as n2.example:7422.", 260)},
+            "tls": tls(),
             "defaults": resource::defaults(),
             "sinks": sinks(),
             "secrets": secrets(),
@@ -83,6 +85,21 @@ fn listen() -> Value {
             "http": text("REST, streams and metrics; 127.0.0.1:7420 where absent.", 60),
             "grpc": text("gRPC; 127.0.0.1:7421 where absent.", 60),
             "peer": text("Other nodes; 127.0.0.1:7422 where absent.", 60),
+            "advertise": text("Where other nodes reach this one, as host and port; `peer` where \
+                absent.", 260),
+        }),
+    )
+}
+
+fn tls() -> Value {
+    let file = |what: &str| text(&format!("{what}; a relative path starts at this file."), 1_000);
+    object(
+        "By which certificate other nodes know this one; `bellwether certs` makes the files.",
+        &["ca_file", "cert_file", "key_file"],
+        json!({
+            "ca_file": file("The authority of the cluster, as PEM"),
+            "cert_file": file("The certificate of this node, as PEM"),
+            "key_file": file("Its private key, as PEM"),
         }),
     )
 }

@@ -18,6 +18,9 @@ const MAX_SECRETS: usize = 1_000;
 /// The largest secret or certificate file, in bytes.
 const MAX_FILE: u64 = 1 << 20;
 
+/// What a certificate begins with in PEM.
+pub(super) const PEM_CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
+
 /// Where a secret is kept. The secret itself is read by whoever needs it, and never stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Secret {
@@ -86,7 +89,7 @@ impl NamedFiles {
         problems: &Problems,
     ) {
         let path = place(pointer, written);
-        let marker = certificates.then_some("-----BEGIN CERTIFICATE-----");
+        let marker = certificates.then_some(PEM_CERTIFICATE);
         let result = self
             .0
             .entry((path.clone(), certificates))
@@ -99,7 +102,7 @@ impl NamedFiles {
 }
 
 /// Reads the whole file, so that what passes here is what a check will find.
-fn readable(path: &Path, marker: Option<&str>) -> Result<(), String> {
+pub(super) fn readable(path: &Path, marker: Option<&str>) -> Result<(), String> {
     let failed = |e: std::io::Error| format!("cannot read {}: {e}", path.display());
     if !std::fs::metadata(path).map_err(failed)?.is_file() {
         return Err(format!("{} is not a file", path.display()));
@@ -118,7 +121,8 @@ fn readable(path: &Path, marker: Option<&str>) -> Result<(), String> {
     }
     match marker {
         Some(marker) if !String::from_utf8_lossy(&content).contains(marker) => {
-            Err(format!("{} holds no PEM certificate", path.display()))
+            let what = if marker == PEM_CERTIFICATE { "certificate" } else { "private key" };
+            Err(format!("{} holds no PEM {what}", path.display()))
         }
         _ => Ok(()),
     }

@@ -6,10 +6,12 @@ use std::{
 };
 
 use model::{
-    decode::{Fields, Problems, integer, text},
+    decode::{Fields, integer, text},
     selector::is_label_value,
 };
 use serde_json::Value;
+
+use super::peers;
 
 /// Who the cluster is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +44,7 @@ pub(crate) struct Node {
 }
 
 /// Where the node listens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Listen {
     /// REST, streams and metrics.
     pub(crate) http: SocketAddr,
@@ -50,6 +52,8 @@ pub(crate) struct Listen {
     pub(crate) grpc: SocketAddr,
     /// Other nodes.
     pub(crate) peer: SocketAddr,
+    /// Where other nodes reach it, where that is another address than it listens on.
+    pub(crate) advertise: Option<String>,
 }
 
 /// A listener that would speak to strangers in the clear.
@@ -69,7 +73,8 @@ impl Listen {
     /// # Errors
     /// Names the first listener that other machines can reach.
     pub(crate) fn check_exposure(&self, insecure: bool) -> Result<(), ExposedListener> {
-        let all = [("http", self.http), ("grpc", self.grpc), ("peer", self.peer)];
+        // Other nodes have to show a certificate.
+        let all = [("http", self.http), ("grpc", self.grpc)];
         match all.into_iter().find(|(_, address)| !address.ip().is_loopback()) {
             Some((key, address)) if !insecure => Err(ExposedListener { key, address }),
             _ => Ok(()),
@@ -128,11 +133,13 @@ fn first_existing(path: &Path) -> Option<&Path> {
 
 pub(super) fn listen(fields: Option<Fields<'_>>) -> Listen {
     let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
-    let mut listen = Listen { http: local(7420), grpc: local(7421), peer: local(7422) };
+    let mut listen =
+        Listen { http: local(7420), grpc: local(7421), peer: local(7422), advertise: None };
     let Some(mut fields) = fields else { return listen };
     listen.http = fields.optional("http", address).unwrap_or(listen.http);
     listen.grpc = fields.optional("grpc", address).unwrap_or(listen.grpc);
     listen.peer = fields.optional("peer", address).unwrap_or(listen.peer);
+    listen.advertise = fields.optional("advertise", peers::address);
     let all = [("http", listen.http), ("grpc", listen.grpc), ("peer", listen.peer)];
     for (n, (key, address)) in all.iter().enumerate() {
         let same = all[..n].iter().find(|(_, other)| other == address && address.port() != 0);
@@ -145,14 +152,7 @@ pub(super) fn listen(fields: Option<Fields<'_>>) -> Listen {
 }
 
 /// Sections whose shape is known but whose function is not in this version.
-pub(super) fn later_sections(root: &mut Fields<'_>, problems: &Problems) {
-    for (pointer, _) in root.list("peers", 100) {
-        problems.report(pointer, "is not in this version: a cluster has one node; leave it empty");
-    }
-    if let Some(mut tls) = root.object("tls") {
-        tls.later(&["ca_file", "cert_file", "key_file"]);
-        tls.finish();
-    }
+pub(super) fn later_sections(root: &mut Fields<'_>) {
     root.later(&["retention", "auth", "sources", "alerts", "routes", "receivers"]);
 }
 

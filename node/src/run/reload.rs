@@ -6,17 +6,30 @@ use std::{
 };
 
 use api::DeclarationContext;
-use raft::{ConfigOutcome, ProposeError, Shards};
+use raft::{ConfigOutcome, NodeStanding, ProposeError, Shards};
 use tracing::{error, info, warn};
 
 use super::telemetry::NodeMetrics;
 use crate::config::{Config, Origins};
 
-/// Brings a configuration into the replicated state.
-pub(super) async fn store(shards: &Shards, config: &Config) -> Result<ConfigOutcome, ProposeError> {
+/// Brings a configuration into the replicated state; of a cluster of several nodes no file is
+/// the configuration (SEMANTICS 19).
+pub(super) async fn store(
+    shards: &Shards,
+    config: &Config,
+) -> Result<Option<ConfigOutcome>, ProposeError> {
+    if is_of_several(shards, config) {
+        return Ok(None);
+    }
     let document = config.document.to_string();
     let origin = config.file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
-    shards.load_config(&config.digest, &document, &origin, &config.resources).await
+    shards.load_config(&config.digest, &document, &origin, &config.resources).await.map(Some)
+}
+
+fn is_of_several(shards: &Shards, config: &Config) -> bool {
+    let nodes = shards.nodes();
+    let others = nodes.iter().filter(|(_, record)| record.standing != NodeStanding::Removed);
+    !config.peers.addresses.is_empty() || others.count() > 1
 }
 
 /// The same for a node that starts; says whether it succeeded. On a full disk the former
@@ -26,7 +39,16 @@ pub(super) async fn store(shards: &Shards, config: &Config) -> Result<ConfigOutc
 /// A group does not answer, or there is no former configuration.
 pub(super) async fn store_at_start(shards: &Shards, config: &Config) -> Result<bool, ProposeError> {
     match store(shards, config).await {
-        Ok(loaded) => {
+        Ok(None) => {
+            if !config.resources.is_empty() {
+                warn!(
+                    "the cluster has several nodes: the resources of the file are not loaded, \
+                     declare them over the API"
+                );
+            }
+            Ok(true)
+        }
+        Ok(Some(loaded)) => {
             if !loaded.skipped.is_empty() {
                 warn!(resources = ?loaded.skipped, "declared over the API, too; left to their owner");
             }
@@ -60,7 +82,8 @@ struct Fixed(Vec<(&'static str, serde_json::Value)>);
 
 impl Fixed {
     fn of(config: &Config) -> Self {
-        const SECTIONS: [&str; 5] = ["cluster", "node", "listen", "sinks", "secrets"];
+        const SECTIONS: [&str; 7] =
+            ["cluster", "node", "listen", "peers", "tls", "sinks", "secrets"];
         Self(SECTIONS.map(|name| (name, config.document[name].clone())).to_vec())
     }
 
@@ -124,7 +147,7 @@ impl Reloader {
         let outcome = store(&self.shards, &config).await.map_err(|e| vec![e.to_string()])?;
         let fresh = Arc::new(declarations(&config));
         *self.declarations.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
-        Ok(outcome.version)
+        Ok(outcome.map_or(0, |outcome| outcome.version))
     }
 }
 

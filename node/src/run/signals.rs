@@ -22,6 +22,14 @@ impl Signals {
         })
     }
 
+    /// Returns when a node shall stop that has nothing to reload yet.
+    pub(super) async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
     /// Returns when the node shall stop.
     pub(super) async fn wait(mut self, reloader: &Arc<Reloader>) {
         loop {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use actors::{metrics::Metrics, publisher::PublishMetrics};
+use net::PeerMetrics;
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric},
@@ -18,6 +19,7 @@ use super::memory::Memory;
 pub(super) struct NodeMetrics {
     pub(super) actors: Metrics,
     pub(super) publishing: PublishMetrics,
+    pub(super) peers: PeerMetrics,
     reload_succeeded: Gauge,
 }
 
@@ -36,6 +38,7 @@ impl NodeMetrics {
         self.publishing.register(&mut registry);
         let own = registry.sub_registry_with_prefix("bellwether");
         self.actors.register(own);
+        self.peers.register(own);
         let help = "Whether the last load of the configuration succeeded";
         own.register("config_last_reload_successful", help, self.reload_succeeded.clone());
         let version = vec![("version", env!("CARGO_PKG_VERSION"))];

@@ -1,6 +1,6 @@
 //! What a command answers.
 
-use model::{Generation, Owner, Resource, Revision};
+use model::{Generation, NodeId, Owner, Resource, Revision};
 use serde::{Deserialize, Serialize};
 
 /// The answer to one command.
@@ -31,6 +31,8 @@ pub enum Reply {
     Version(u64),
     /// The command changed nothing.
     Refused(Refusal),
+    /// A node has this id.
+    Node(NodeId),
 }
 
 /// What a declaration changed.
@@ -86,4 +88,15 @@ pub enum Refusal {
     /// A limit of the group is reached.
     #[error("{0}")]
     Full(String),
+    /// A node that has not left has this name.
+    #[error("node {1} is named {0} already; give this one another node.name")]
+    NodeName(String, NodeId),
+    /// There is no such node.
+    #[error("there is no node {0} in this cluster")]
+    NoSuchNode(NodeId),
+    /// The node has left, and ids are not used again.
+    #[error(
+        "node {0} was removed from the cluster; give it an empty data_dir, so that it joins as a new node"
+    )]
+    NodeRemoved(NodeId),
 }

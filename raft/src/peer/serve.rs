@@ -8,6 +8,7 @@ use openraft::{
     },
     type_config::async_runtime::watch::WatchReceiver,
 };
+use tokio::time::Instant;
 
 use super::{
     MOST_BYTES,
@@ -70,6 +71,12 @@ impl Group {
             leader_commit: append.committed.map(Into::into),
         };
         let answer = self.raft.append_entries(request).await.map_err(|e| e.to_string())?;
+        if matches!(
+            answer,
+            AppendEntriesResponse::Success | AppendEntriesResponse::PartialSuccess(_)
+        ) {
+            *self.heard.lock() = Some(Instant::now());
+        }
         Ok(Response::Appended(match answer {
             AppendEntriesResponse::Success => Appended::All,
             AppendEntriesResponse::PartialSuccess(last) => Appended::UpTo(last.map(Into::into)),

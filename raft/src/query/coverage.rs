@@ -55,7 +55,12 @@ impl Shards {
         let revision = groups.iter().map(|g| g.replica.revision()).max().unwrap_or(Revision(0));
         let found = id.is_none() || slices.iter().any(|slice| !slice.rows.is_empty());
         let value = if found { Some(self.report(&slices, since).map_err(corrupt)?) } else { None };
-        Ok(Read { value, revision, served: self.served(Consistency::Linearizable), missing })
+        Ok(Read {
+            value,
+            revision,
+            served: self.served(Consistency::Linearizable, &groups),
+            missing,
+        })
     }
 
     fn report(&self, slices: &[Slice<'_>], since: Millis) -> io::Result<CoverageReport> {

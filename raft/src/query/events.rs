@@ -30,7 +30,8 @@ impl Shards {
         consistency: Consistency,
     ) -> Result<Read<Option<Vec<Event>>>, ReadError> {
         let group = self.group(self.shard_of(id));
-        let served = group.prepare(consistency).await?;
+        group.prepare(consistency).await?;
+        let served = self.served(consistency, &[group]);
         let replica = &group.replica;
         let life = replica.state.read().resources.get(id).map(|r| r.identity.incarnation);
         let value = match life {

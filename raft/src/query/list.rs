@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
-use model::{Millis, Resource, ResourceId, Revision, ShardId, rollup::ClusterHealth};
+use model::{Millis, Resource, ResourceId, Revision, ShardId, WallTime, rollup::ClusterHealth};
 
 use super::{Consistency, Filter, ListQuery, Page, Read, Row, Served};
 use crate::{error::ReadError, group::Group, node::Shards, state::State};
@@ -24,7 +24,8 @@ impl Shards {
         consistency: Consistency,
     ) -> Result<Read<Option<Row>>, ReadError> {
         let group = self.group(self.shard_of(id));
-        let served = group.prepare(consistency).await?;
+        group.prepare(consistency).await?;
+        let served = self.served(consistency, &[group]);
         let state = group.replica.state.read();
         let row = state.resources.get(id).map(|resource| row(&state, group.shard, resource));
         drop(state);
@@ -54,7 +55,7 @@ impl Shards {
         let revision = groups.iter().map(|g| g.replica.revision()).max().unwrap_or(Revision(0));
         let (rows, next) = gathered.finish(query.limit);
         let value = Page { rows, next, cursor };
-        Ok(Read { value, revision, served: self.served(query.consistency), missing })
+        Ok(Read { value, revision, served: self.served(query.consistency, &groups), missing })
     }
 
     /// The health of a cluster, rolled up from its parts; `None` where there are none.
@@ -78,7 +79,7 @@ impl Shards {
             .collect();
         let value = ClusterHealth::of(cluster_id, parts.iter().map(AsRef::as_ref));
         let revision = groups.iter().map(|g| g.replica.revision()).max().unwrap_or(Revision(0));
-        Ok(Read { value, revision, served: self.served(consistency), missing })
+        Ok(Read { value, revision, served: self.served(consistency, &groups), missing })
     }
 
     /// The groups that answer, and the shards that do not.
@@ -104,18 +105,30 @@ impl Shards {
         }
     }
 
-    pub(super) fn served(&self, consistency: Consistency) -> Served {
-        Served { consistency, age: Millis(0) }
+    /// How fresh an answer from these groups is: as fresh as that of the one that lags most.
+    pub(super) fn served(&self, consistency: Consistency, groups: &[&Group]) -> Served {
+        let ages = groups.iter().map(|group| group.age(consistency, self.now()));
+        Served { consistency, age: ages.max().unwrap_or_default() }
     }
 }
 
 impl Group {
     /// Makes sure that an answer from here keeps what was asked for.
-    pub(super) async fn prepare(&self, consistency: Consistency) -> Result<Served, ReadError> {
-        if consistency == Consistency::Linearizable {
-            self.barrier().await?;
+    pub(super) async fn prepare(&self, consistency: Consistency) -> Result<(), ReadError> {
+        match consistency {
+            Consistency::Linearizable => self.barrier().await,
+            Consistency::Stale => Ok(()),
         }
-        Ok(Served { consistency, age: Millis(0) })
+    }
+
+    /// How long ago this replica was last known to have what a majority has. One that has heard
+    /// of nobody since it was started counts from its last entry.
+    fn age(&self, consistency: Consistency, now: WallTime) -> Millis {
+        match (consistency, self.silence()) {
+            (Consistency::Linearizable, _) => Millis(0),
+            (Consistency::Stale, Some(silence)) => Millis::of(silence),
+            (Consistency::Stale, None) => now.since(self.replica.state.read().head.wall),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the people who run the cluster want to know of it.
 
+use std::time::Duration;
+
 use model::{
     HealthStatus, NodeId, Revision, ShardId, ShardTime, Term, WallTime, maintenance::Maintenance,
 };
@@ -113,7 +115,22 @@ impl Shards {
     /// Whether at least one shard has a leader that this node can reach (SEMANTICS 16).
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.shard_groups().iter().any(|group| matches!(*group.role().borrow(), Role::Leader(_)))
+        self.shard_groups().iter().any(Group::has_quorum)
+    }
+}
+
+/// A leader may be away for as long as it takes to elect another before anybody is told.
+const QUORUM_SILENCE: Duration = Duration::from_secs(2);
+
+impl Group {
+    /// Whether a majority of its voters was heard of lately.
+    fn has_quorum(&self) -> bool {
+        match self.role_now() {
+            Role::Leader(_) => true,
+            Role::Follower { leader } => {
+                leader.is_some() && self.silence().is_some_and(|silence| silence < QUORUM_SILENCE)
+            }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{io, ops::ControlFlow, sync::Arc};
 
 use model::{
-    Resource, ResourceSpec,
+    NodeId, Resource, ResourceSpec,
     cursor::Position,
     resource::{Identity, ResourceState},
 };
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use super::{MetaMaintenance, SinkCursor, State, StoredConfig, StoredRequest, place_of};
 use crate::{
     disk::{Space, View},
+    nodes::NodeRecord,
     query::ChangeRecord,
     store::{
         keys::{Keys, Kind, position_of},
@@ -70,6 +71,7 @@ pub(crate) fn load(view: &dyn View, keys: Keys) -> io::Result<State> {
     if let Some((key, bytes)) = view.last(Space::State, &from, &to)? {
         state.config = Some(decode::<StoredConfig>(&key, &bytes)?);
     }
+    load_nodes(view, keys, &mut state)?;
     state.rebuild_timers();
     Ok(state)
 }
@@ -179,6 +181,19 @@ fn load_requests(view: &dyn View, keys: Keys, state: &mut State) -> io::Result<(
         state.requests.insert(id, stored);
     }
     Ok(())
+}
+
+fn load_nodes(view: &dyn View, keys: Keys, state: &mut State) -> io::Result<()> {
+    let (from, to) = keys.all(Kind::Node);
+    let mut outcome = Ok(());
+    view.scan(Space::State, &from, &to, &mut |key, bytes| {
+        let id = key.last_chunk::<8>().map(|id| NodeId(u64::from_be_bytes(*id)));
+        outcome = decode::<NodeRecord>(key, bytes).map(|record| {
+            state.nodes.extend(id.map(|id| (id, record)));
+        });
+        if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    Ok(outcome?)
 }
 
 fn load_staged(view: &dyn View, keys: Keys, state: &mut State) -> io::Result<()> {

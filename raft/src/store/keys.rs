@@ -48,6 +48,8 @@ pub(crate) enum Kind {
     Config = 0x52,
     /// `[version][part]` a staged part of a configuration (`Vec<ResourceSpec>`).
     Staged = 0x53,
+    /// `[id]` a node of the cluster, in `meta` (`NodeRecord`).
+    Node = 0x54,
 }
 
 /// Builds the keys of one group.

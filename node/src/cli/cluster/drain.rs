@@ -1,0 +1,66 @@
+//! `bellwether cluster drain`: asks for it, and follows it to its end.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::sleep;
+
+use super::{NODES, ask};
+use crate::cli::{
+    client::{Client, Query},
+    error::{CliError, Verdict},
+    output::note,
+    rows::{items, shown, text},
+};
+
+const LOOK: Duration = Duration::from_millis(500);
+
+/// How far it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Progress {
+    leads: u64,
+    votes: u64,
+    /// What cannot be done now.
+    blocked: Vec<String>,
+}
+
+pub(super) async fn run(node: &str, client: &Client) -> Result<Verdict, CliError> {
+    client.post(&NODES, &[node, "drain"], &Query::new()).await?;
+    let mut told = None;
+    loop {
+        let progress = progress(&ask(client).await?, node);
+        if told.as_ref() != Some(&progress) {
+            let (leads, votes) = (progress.leads, progress.votes);
+            note(&format!("{node} leads {leads} groups and votes in {votes}"));
+        }
+        match progress {
+            Progress { leads: 0, votes: 0, .. } => {
+                note(&format!("{node} is drained: stop it, or `bellwether cluster remove {node}`"));
+                return Ok(Verdict::Good);
+            }
+            Progress { leads: 0, ref blocked, .. } if !blocked.is_empty() => {
+                note(&format!("{node} leads nothing; its replicas stay: {}", blocked.join("; ")));
+                return Ok(Verdict::Bad);
+            }
+            _ => told = Some(progress),
+        }
+        sleep(LOOK).await;
+    }
+}
+
+fn progress(cluster: &Value, node: &str) -> Progress {
+    let nodes = items(&cluster["nodes"]).iter();
+    let mut named = nodes.filter(|known| {
+        text(known, "name").eq_ignore_ascii_case(node) || known["node_id"].to_string() == node
+    });
+    let id = named.next().map_or(Value::Null, |known| known["node_id"].clone());
+    let groups = || items(&cluster["shards"]).iter().chain([&cluster["meta"]]);
+    let votes = groups().filter(|group| items(&group["voters"]).contains(&id)).count();
+    let leads = groups().filter(|group| group["leader"] == id && !id.is_null()).count();
+    let moves = items(&cluster["moves"]).iter().map(shown);
+    Progress {
+        leads: leads as u64,
+        votes: votes as u64,
+        blocked: moves.filter(|line| line.contains("blocked")).collect(),
+    }
+}

@@ -1,0 +1,79 @@
+//! `AdmitNode`, `DescribeNode`, `StandNode`: `meta` keeps who the nodes are.
+
+use model::NodeId;
+
+use super::Context;
+use crate::{
+    command::{Refusal, Reply},
+    nodes::{NodeFacts, NodeRecord, NodeStanding},
+    store::keys::Kind,
+};
+
+/// The most nodes, those that have left included.
+const MOST: usize = 10_000;
+/// The id of the node that founded the cluster; nobody has let it in.
+const FOUNDER: NodeId = NodeId(1);
+
+pub(super) fn admit(context: &mut Context<'_>, key: &str, facts: &NodeFacts) -> Reply {
+    if let Some((id, known)) = context.state.nodes.iter().find(|(_, node)| node.key == key) {
+        return match known.standing {
+            NodeStanding::Removed => Reply::Refused(Refusal::NodeRemoved(*id)),
+            _ => Reply::Node(*id),
+        };
+    }
+    if let Some(other) = holder(context, &facts.name) {
+        return Reply::Refused(Refusal::NodeName(facts.name.clone(), other));
+    }
+    if context.state.nodes.len() >= MOST {
+        return Reply::Refused(Refusal::Full(format!("at most {MOST} nodes are kept")));
+    }
+    let last = context.state.nodes.keys().next_back().copied().unwrap_or(FOUNDER);
+    let id = NodeId(last.0 + 1);
+    let (facts, key) = (facts.clone(), key.to_owned());
+    put(context, id, NodeRecord { facts, key, standing: NodeStanding::Active });
+    Reply::Node(id)
+}
+
+pub(super) fn describe(context: &mut Context<'_>, node: NodeId, facts: &NodeFacts) -> Reply {
+    if let Some(other) = holder(context, &facts.name).filter(|other| *other != node) {
+        return Reply::Refused(Refusal::NodeName(facts.name.clone(), other));
+    }
+    let record = match context.state.nodes.get(&node) {
+        Some(known) => NodeRecord { facts: facts.clone(), ..known.clone() },
+        None if node == FOUNDER => {
+            let standing = NodeStanding::Active;
+            NodeRecord { facts: facts.clone(), key: String::new(), standing }
+        }
+        None => return Reply::Refused(Refusal::NoSuchNode(node)),
+    };
+    put(context, node, record);
+    Reply::Done
+}
+
+pub(super) fn stand(context: &mut Context<'_>, node: NodeId, standing: NodeStanding) -> Reply {
+    match context.state.nodes.get(&node).cloned() {
+        None => Reply::Refused(Refusal::NoSuchNode(node)),
+        Some(known) if known.standing == NodeStanding::Removed => match standing {
+            NodeStanding::Removed => Reply::Done,
+            _ => Reply::Refused(Refusal::NodeRemoved(node)),
+        },
+        Some(known) => {
+            put(context, node, NodeRecord { standing, ..known });
+            Reply::Done
+        }
+    }
+}
+
+/// Who has a name, of those that have not left.
+fn holder(context: &Context<'_>, name: &str) -> Option<NodeId> {
+    let mut nodes = context.state.nodes.iter();
+    let held = nodes.find(|(_, node)| {
+        node.standing != NodeStanding::Removed && node.facts.name.eq_ignore_ascii_case(name)
+    });
+    held.map(|(id, _)| *id)
+}
+
+fn put(context: &mut Context<'_>, id: NodeId, record: NodeRecord) {
+    context.put(context.keys.number(Kind::Node, id.0), &record);
+    context.state.nodes.insert(id, record);
+}

@@ -1,0 +1,60 @@
+//! What nodes ask each other that is about no single replica.
+
+use std::time::Duration;
+
+use model::NodeId;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Call,
+    message::{decode, encode},
+};
+use crate::{node::Shards, placement::Action, survey::NodeReport};
+
+/// Where a group's number stands in other calls.
+pub(crate) const NODE: u64 = u64::MAX;
+
+/// What one node asks another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum NodeRequest {
+    /// What does it know?
+    Report,
+    /// Change the replicas of a group that it leads.
+    Change { group: u64, action: Action },
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum NodeResponse {
+    Report(NodeReport),
+    Done,
+}
+
+impl Shards {
+    /// Asks another node.
+    ///
+    /// # Errors
+    /// Says why there is no answer, or why it will not.
+    pub(crate) async fn ask_node(
+        &self,
+        node: NodeId,
+        request: &NodeRequest,
+        deadline: Duration,
+    ) -> Result<NodeResponse, String> {
+        let call = Call { group: NODE, body: encode(request, 0), deadline, bulk: false };
+        let answer = self.inner.transport.call(node, call).await.map_err(|e| e.to_string())?;
+        decode(&answer).map_err(|unreadable| unreadable.to_string())
+    }
+
+    pub(crate) async fn answer_node(&self, body: &[u8]) -> Result<Vec<u8>, String> {
+        let request = decode(body).map_err(|unreadable| unreadable.to_string())?;
+        let response = match request {
+            NodeRequest::Report => NodeResponse::Report(self.node_report()),
+            NodeRequest::Change { group, action } => {
+                self.change(group, &action).await.map_err(|error| error.to_string())?;
+                NodeResponse::Done
+            }
+        };
+        Ok(encode(&response, 1024))
+    }
+}
