@@ -1,6 +1,10 @@
 //! The configuration of a node under test, written as the YAML that people write.
 
-use std::{fmt::Write, net::TcpListener, path::Path};
+use std::{
+    fmt::Write,
+    net::TcpListener,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Result;
 use serde_json::Value;
@@ -9,9 +13,39 @@ use serde_json::Value;
 #[derive(Debug, Clone, Default)]
 pub struct Config {
     cluster: String,
+    member: Option<Membership>,
     defaults: String,
     resources: Vec<Value>,
     extra: String,
+}
+
+/// What a node of a cluster of several has beyond one that is alone.
+#[derive(Debug, Clone)]
+pub struct Membership {
+    /// Its name, which its certificate carries.
+    pub name: String,
+    /// Its zone.
+    pub zone: String,
+    /// The port where others reach it.
+    pub port: u16,
+    /// The ports of those that it is told of.
+    pub peers: Vec<u16>,
+    /// Where `ca.pem`, `NAME.pem` and `NAME.key` are.
+    pub certificates: PathBuf,
+}
+
+impl Membership {
+    fn render(&self, yaml: &mut String) {
+        let peers: Vec<String> =
+            self.peers.iter().map(|port| format!("\"127.0.0.1:{port}\"")).collect();
+        let file = |name: &str| {
+            Value::from(self.certificates.join(name).display().to_string()).to_string()
+        };
+        let (cert, key) = (format!("{}.pem", self.name), format!("{}.key", self.name));
+        let _ = writeln!(yaml, "peers: [{}]", peers.join(", "));
+        let (ca, cert, key) = (file("ca.pem"), file(&cert), file(&key));
+        let _ = writeln!(yaml, "tls: {{ ca_file: {ca}, cert_file: {cert}, key_file: {key} }}");
+    }
 }
 
 impl Config {
@@ -25,6 +59,13 @@ impl Config {
     #[must_use]
     pub fn cluster(mut self, name: &str) -> Self {
         name.clone_into(&mut self.cluster);
+        self
+    }
+
+    /// A node of a cluster of several.
+    #[must_use]
+    pub fn member(mut self, membership: Membership) -> Self {
+        self.member = Some(membership);
         self
     }
 
@@ -54,13 +95,23 @@ impl Config {
     /// The document for a node that keeps everything under `dir` and listens on `port`.
     #[must_use]
     pub fn render(&self, dir: &Path, port: u16) -> String {
+        let (name, zone, peer) = match &self.member {
+            Some(member) => {
+                let peer = format!(", peer: \"127.0.0.1:{}\"", member.port);
+                (member.name.as_str(), member.zone.as_str(), peer)
+            }
+            None => ("n1", "a", String::new()),
+        };
         let mut yaml = format!(
             "cluster: {{ name: {}, shards: 16 }}\n\
-             node: {{ name: n1, region: eu-1, zone: a, data_dir: {} }}\n\
-             listen: {{ http: \"127.0.0.1:{port}\" }}\n",
+             node: {{ name: {name}, region: eu-1, zone: {zone}, data_dir: {} }}\n\
+             listen: {{ http: \"127.0.0.1:{port}\"{peer} }}\n",
             self.cluster,
             Value::from(dir.join("data").display().to_string()),
         );
+        if let Some(member) = &self.member {
+            member.render(&mut yaml);
+        }
         if !self.defaults.is_empty() {
             let _ = writeln!(yaml, "defaults: {}", self.defaults);
         }

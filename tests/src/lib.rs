@@ -5,18 +5,22 @@
 
 pub mod binary;
 pub mod client;
+pub mod cluster;
 pub mod config;
 pub mod control;
 pub mod launcher;
 pub mod node;
 pub mod oracle;
 pub mod process;
+pub mod storm;
 pub mod targets;
 pub mod wait;
 pub mod watch;
 
 pub use client::{Answer, Client};
+pub use cluster::Cluster;
 pub use config::Config;
 pub use launcher::Launcher;
 pub use node::Node;
+pub use storm::Storm;
 pub use wait::eventually;

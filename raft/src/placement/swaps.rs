@@ -129,7 +129,7 @@ fn best(
     });
     pairs.filter(worthwhile).min_by_key(|swap| {
         let leads = group.leader == Some(swap.out);
-        (swap.change, !has(&swap.new), Reverse(swap.excess), leads, swap.new, swap.out)
+        (swap.change, Reverse(swap.excess), leads, swap.new, swap.out)
     })
 }
 

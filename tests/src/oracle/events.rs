@@ -69,6 +69,24 @@ impl EventFile {
         Ok(Self { events: events.collect::<Result<_>>()? })
     }
 
+    /// The files of several nodes as one history, each event once, and how many were in more
+    /// than one of them.
+    ///
+    /// # Errors
+    /// Names a place that two files tell differently.
+    pub fn merge(files: &[Self]) -> Result<(Self, usize)> {
+        let mut places: BTreeMap<(u64, u64), &Told> = BTreeMap::new();
+        let mut repeats = 0;
+        for event in files.iter().flat_map(|file| &file.events) {
+            if let Some(known) = places.insert((event.shard, event.offset), event) {
+                ensure!(known.id == event.id, "one place, two events: {known} and {event}");
+                repeats += 1;
+            }
+        }
+        let events = places.into_values().cloned().collect();
+        Ok((Self { events }, repeats))
+    }
+
     /// The events of one resource, in order.
     #[must_use]
     pub fn of(&self, id: &str) -> Vec<&Told> {

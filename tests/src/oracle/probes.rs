@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::{oracle::Ledger, targets::Probe};
 
 /// Reasons for which a slot can end as missed although its probe was sent.
-const AFTER_SENDING: [&str; 2] = ["changed", "crashed"];
+const AFTER_SENDING: [&str; 3] = ["changed", "crashed", "takeover"];
 
 /// What a killed node had sent, its target may read a moment after the kill.
 const IN_THE_SOCKET: Duration = Duration::from_millis(200);

@@ -7,7 +7,7 @@ use model::NodeId;
 use super::{chance::Chance, ends, world::World};
 use crate::placement::{Action, Group, META, Node, Plan, Policy, Standing, Step, View, plan};
 
-const CLUSTERS: u64 = 50_000;
+const CLUSTERS: u64 = 1_000;
 /// More than enough for 33 groups, two at a time.
 const CALM: u64 = 2_000;
 /// By then all that came back is level.
