@@ -37,6 +37,8 @@ mod open;
 mod tests;
 mod watermarks;
 
+pub(crate) use watermarks::Marks;
+
 /// How long a group may take to elect its only voter and to load.
 const START: Duration = Duration::from_secs(120);
 
@@ -169,7 +171,9 @@ impl Shards {
             shortening: open::shortening(&options),
         };
         let total = identity.shards + 1;
-        let logs = open::open_logs(total, &synced, &shared).inspect_err(|_| shared.close())?;
+        let marks = side_file.map(Marks::new);
+        let logs = open::open_logs(total, &synced, marks.as_ref(), &shared)
+            .inspect_err(|_| shared.close())?;
         // Everything is loaded before anything runs: a node that refuses to start leaves no
         // group behind that still writes.
         let replicas = open::load_all(total, &shared, &*options.progress).await;
@@ -179,7 +183,7 @@ impl Shards {
         let groups = open::all_or_none(join_all(opening).await).await;
         let groups = groups.inspect_err(|_| shared.close())?;
         let logs = groups.iter().map(|group| group.log.clone()).collect();
-        let watermarks = watermarks::Keeper::start(side_file, logs, Arc::clone(&options.fatal));
+        let watermarks = watermarks::Keeper::start(marks, logs, Arc::clone(&options.fatal));
         let cluster = identity.cluster();
         let room_watch = Watch::start(gauged, Arc::clone(&shared.disk));
         let inner = Inner {

@@ -138,7 +138,9 @@ impl Group {
     pub(crate) fn report(&self) -> GroupReport {
         let metrics = self.raft.metrics().borrow_watched().clone();
         let membership = metrics.membership_config.membership();
-        let voters: BTreeSet<NodeId> = membership.voter_ids().map(NodeId).collect();
+        // While they change, those that there will be.
+        let voters = membership.get_joint_config().last().into_iter().flatten();
+        let voters: BTreeSet<NodeId> = voters.copied().map(NodeId).collect();
         let matched = metrics.replication.iter().flatten();
         let role = self.role_now();
         GroupReport {

@@ -44,7 +44,10 @@ async fn a_cluster_is_founded_once_and_answers_at_every_node() -> Result<()> {
 
     let early = cluster.nodes[0].cli(&["cluster", "init"])?;
     let said = text(&early.stderr);
-    ensure!(early.status.code() == Some(1) && said.contains("2 of 3 peers do not answer"), "{said}");
+    ensure!(
+        early.status.code() == Some(1) && said.contains("2 of 3 peers do not answer"),
+        "{said}"
+    );
     for node in &mut cluster.nodes[1..] {
         node.start_process()?;
     }
@@ -78,7 +81,11 @@ async fn a_node_of_the_same_name_or_with_anothers_certificate_does_not_get_in() 
     let client = node.client();
     eventually("the twin is told why it has to wait", SOON, async || {
         let said = client.get("/readyz").await?.text;
-        ensure!(said.contains("node 2 is named n2 already") || said.contains("node 3 is named n2 already"), "{said}");
+        ensure!(
+            said.contains("node 2 is named n2 already")
+                || said.contains("node 3 is named n2 already"),
+            "{said}"
+        );
         ensure!(said.contains("bellwether cluster remove"), "{said}");
         Ok(())
     })
@@ -142,8 +149,12 @@ async fn a_drained_node_holds_nothing_and_one_that_was_removed_stays_out() -> Re
     let removed = cluster.nodes[0].cli(&["cluster", "remove", "n3"])?;
     ensure!(removed.status.success(), "{}", text(&removed.stderr));
     let shown = status(&cluster.nodes[0].client()).await?;
-    let names: Vec<&str> =
-        shown["nodes"].as_array().into_iter().flatten().filter_map(|n| n["name"].as_str()).collect();
+    let names: Vec<&str> = shown["nodes"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|n| n["name"].as_str())
+        .collect();
     ensure!(names == ["n1", "n2", "n4"], "{names:?}");
     let mut gone = cluster.nodes.remove(2);
     gone.kill()?;
@@ -172,7 +183,8 @@ async fn without_a_majority_a_node_says_that_it_is_unready_and_how_old_its_answe
         Ok(())
     })
     .await?;
-    let stale = client.get("/api/v1/infrastructure/resources?consistency=stale").await?.success()?;
+    let stale =
+        client.get("/api/v1/infrastructure/resources?consistency=stale").await?.success()?;
     let told = stale.header("bellwether-consistency").context("no consistency")?;
     let age = told.strip_prefix("stale; age=").and_then(|age| age.strip_suffix("ms"));
     let age: u64 = age.with_context(|| told.to_owned())?.parse()?;

@@ -5,7 +5,7 @@ use std::{io, path::Path, sync::Arc};
 use futures_util::{StreamExt, stream};
 use uuid::Uuid;
 
-use super::{Options, watermarks};
+use super::{Marks, Options, watermarks};
 use crate::{
     applier::Applier,
     disk::{Disk, RocksDisk},
@@ -76,11 +76,12 @@ pub(super) fn shortening(_options: &Options) -> Shortening {
 pub(super) fn open_logs(
     total: u32,
     synced: &Watermarks,
+    marks: Option<&Marks>,
     shared: &Shared,
 ) -> Result<Vec<LogStore>, OpenError> {
     let open = |group| {
         let (disk, clock) = (Arc::clone(&shared.disk), Arc::clone(&shared.clock));
-        let log = LogStore::open(group, disk, shared.sync.clone(), clock)
+        let log = LogStore::open(group, disk, shared.sync.clone(), clock, marks.cloned())
             .map_err(|damaged| OpenError::Corrupt(damaged.to_string()))?;
         watermarks::check(synced, group, &log)?;
         Ok(log)

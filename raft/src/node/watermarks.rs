@@ -16,8 +16,9 @@ use crate::{
     error::OpenError,
     store::{
         log::LogStore,
-        watermark::{WatermarkFile, Watermarks},
+        watermark::{Mark, WatermarkFile, Watermarks},
     },
+    types::StoredLogId,
 };
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -43,12 +44,72 @@ pub(super) fn read(
 
 /// A log that ends before what was synced has lost acknowledged entries.
 pub(super) fn check(marks: &Watermarks, group: u64, log: &LogStore) -> Result<(), OpenError> {
-    let synced = marks.0.get(&group).copied().unwrap_or(0);
-    let found = log.last().map_or(0, |id| id.index);
-    if found < synced {
-        return Err(OpenError::LogWentBackwards { group, found, synced });
+    let end = log.last().map(StoredLogId::from);
+    match marks.0.get(&group) {
+        Some(mark) if mark.is_beyond(end) => {
+            let found = end.map_or(0, |end| end.index);
+            Err(OpenError::LogWentBackwards { group, found, synced: mark.index })
+        }
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+/// The file and what it says. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Marks(Arc<Shared>);
+
+struct Shared {
+    file: WatermarkFile,
+    written: Mutex<Watermarks>,
+}
+
+impl Marks {
+    pub(super) fn new(file: WatermarkFile) -> Self {
+        Self(Arc::new(Shared { file, written: Mutex::default() }))
+    }
+
+    /// Takes back what the file says of a group beyond a place, before entries after it are cut
+    /// off: a crash in between must not look like a loss. Blocks until it is durable.
+    pub(crate) fn lower(&self, group: u64, end: Option<StoredLogId>) -> io::Result<()> {
+        let mut written = self.0.written.lock();
+        if !written.0.get(&group).is_some_and(|mark| mark.is_beyond(end)) {
+            return Ok(());
+        }
+        let mut marks = written.clone();
+        match end {
+            Some(end) => marks.0.insert(group, end.into()),
+            None => marks.0.remove(&group),
+        };
+        self.0.file.write(&marks)?;
+        *written = marks;
+        Ok(())
+    }
+
+    /// Writes how far the logs are durable now.
+    fn keep(&self, logs: &[LogStore], fatal: &Fatal) {
+        let mut written = self.0.written.lock();
+        let marks = Watermarks(durable(logs));
+        if marks == *written {
+            return;
+        }
+        match self.0.file.write(&marks) {
+            Ok(()) => *written = marks,
+            // The former file still stands, and what it says still holds.
+            Err(error) if is_passing(&error) => {
+                warn!(%error, "the side file of synced positions is not written yet; trying again");
+            }
+            Err(error) => {
+                fatal(&format!("cannot write the side file of synced positions: {error}"));
+            }
+        }
+    }
+}
+
+fn durable(logs: &[LogStore]) -> BTreeMap<u64, Mark> {
+    let marks = (0..).zip(logs);
+    marks
+        .filter_map(|(group, log)| Some((group, StoredLogId::from(log.durable()?).into())))
+        .collect()
 }
 
 /// The thread that writes the file.
@@ -59,14 +120,13 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub(super) fn start(file: Option<WatermarkFile>, logs: Vec<LogStore>, fatal: Fatal) -> Self {
+    pub(super) fn start(marks: Option<Marks>, logs: Vec<LogStore>, fatal: Fatal) -> Self {
         let (stop, stopped) = mpsc::channel();
-        let thread = file.map(|file| {
+        let thread = marks.map(|marks| {
             thread::spawn(move || {
-                let mut written = Watermarks::default();
                 loop {
                     let ended = stopped.recv_timeout(EVERY) != Err(mpsc::RecvTimeoutError::Timeout);
-                    keep(&file, &logs, &mut written, &fatal);
+                    marks.keep(&logs, &fatal);
                     if ended {
                         return;
                     }
@@ -84,23 +144,6 @@ impl Keeper {
             // A panic of the thread was reported where it happened.
             let _ = thread.join();
         }
-    }
-}
-
-fn keep(file: &WatermarkFile, logs: &[LogStore], written: &mut Watermarks, fatal: &Fatal) {
-    let durable: BTreeMap<u64, u64> =
-        (0..).zip(logs).filter_map(|(group, log)| Some((group, log.durable()?.index))).collect();
-    let marks = Watermarks(durable);
-    if marks == *written {
-        return;
-    }
-    match file.write(&marks) {
-        Ok(()) => *written = marks,
-        // The former file still stands, and what it says still holds.
-        Err(error) if is_passing(&error) => {
-            warn!(%error, "the side file of synced positions is not written yet; trying again");
-        }
-        Err(error) => fatal(&format!("cannot write the side file of synced positions: {error}")),
     }
 }
 

@@ -25,6 +25,7 @@ use crate::{
     clock::Clock,
     disk::{Batch, Disk, Space},
     failpoint,
+    node::Marks,
     types::{Entry, LeaderId, LogEntry, LogId, StoredLogId, StoredVote, TypeConfig},
 };
 use tail::{Tail, bounds};
@@ -39,6 +40,8 @@ pub(crate) struct LogStore {
     tail: Arc<Mutex<Tail>>,
     /// What is known to be committed and is not written yet.
     committed: Arc<Mutex<Option<LogId>>>,
+    /// The side file that tells how far the log was synced (SEMANTICS 26).
+    marks: Option<Marks>,
 }
 
 impl LogStore {
@@ -52,6 +55,7 @@ impl LogStore {
         disk: Arc<dyn Disk>,
         sync: SyncQueue,
         clock: Arc<dyn Clock>,
+        marks: Option<Marks>,
     ) -> io::Result<Self> {
         let keys = Keys::new(group);
         let purged = read_log_id(disk.as_ref(), &keys.single(Kind::Purged))?;
@@ -63,7 +67,7 @@ impl LogStore {
         read_log_id(disk.as_ref(), &keys.single(Kind::Committed))?;
         read_vote(disk.as_ref(), keys)?;
         let tail = Arc::new(Mutex::new(Tail::new(purged, last)));
-        Ok(Self { keys, disk, sync, clock, tail, committed: Arc::default() })
+        Ok(Self { keys, disk, sync, clock, tail, committed: Arc::default(), marks })
     }
 
     /// The last log id, durable or not.
@@ -80,6 +84,13 @@ impl LogStore {
     /// where that was before this start.
     pub(crate) fn received(&self, upto: u64) -> Option<u64> {
         self.tail.lock().received(upto)
+    }
+
+    async fn lower_mark(&self, last: Option<LogId>) -> io::Result<()> {
+        let Some(marks) = self.marks.clone() else { return Ok(()) };
+        let group = self.keys.group();
+        let lowering = move || marks.lower(group, last.map(StoredLogId::from));
+        tokio::task::spawn_blocking(lowering).await.map_err(io::Error::other)?
     }
 
     fn stored(&self, from: u64, to: u64) -> io::Result<Vec<Entry>> {
@@ -208,6 +219,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         let mut batch = Batch::default();
         batch.delete_range(Space::Log, self.keys.number(Kind::Entry, first), end);
         self.tail.lock().truncate(last);
+        self.lower_mark(last).await?;
         self.sync.persist(batch).await
     }
 

@@ -13,15 +13,51 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::record::{Record, decode, encode};
+use crate::types::StoredLogId;
 
 const NAME: &str = "SYNCED";
 
-/// The last synced index of each group.
+/// The last synced place of each group's log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Watermarks(pub(crate) BTreeMap<u64, u64>);
+pub(crate) struct Watermarks(pub(crate) BTreeMap<u64, Mark>);
+
+/// A place in a log. A new leader may cut entries of a former term off, so that indexes alone
+/// say nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Mark {
+    /// Not known of marks that former versions have written, which ran alone.
+    pub(crate) term: Option<u64>,
+    pub(crate) index: u64,
+}
+
+impl Mark {
+    /// Whether a log that ends there, or is empty, has lost what was synced.
+    pub(crate) fn is_beyond(self, end: Option<StoredLogId>) -> bool {
+        let (term, index) = end.map_or((0, 0), |end| (end.term, end.index));
+        match self.term {
+            Some(synced) => (term, index) < (synced, self.index),
+            None => index < self.index,
+        }
+    }
+}
+
+impl From<StoredLogId> for Mark {
+    fn from(id: StoredLogId) -> Self {
+        Self { term: Some(id.term), index: id.index }
+    }
+}
 
 impl Record for Watermarks {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    fn migrate(version: u8, bytes: &[u8]) -> Option<Self> {
+        if version != 1 {
+            return None;
+        }
+        let (indexes, rest) = postcard::take_from_bytes::<BTreeMap<u64, u64>>(bytes).ok()?;
+        let mark = |(group, index)| (group, Mark { term: None, index });
+        rest.is_empty().then(|| Self(indexes.into_iter().map(mark).collect()))
+    }
 }
 
 /// The side file of a data directory.
@@ -63,10 +99,30 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = WatermarkFile::new(directory.path());
         assert_eq!(file.read().unwrap(), Watermarks::default());
-        let marks = Watermarks(BTreeMap::from([(0, 7), (3, 1)]));
+        let mark = |term, index| Mark::from(StoredLogId { term, index });
+        let marks = Watermarks(BTreeMap::from([(0, mark(2, 7)), (3, mark(1, 1))]));
         file.write(&marks).unwrap();
         assert_eq!(file.read().unwrap(), marks);
         fs::write(directory.path().join(NAME), b"garbage").unwrap();
         assert!(file.read().is_err());
+    }
+
+    #[test]
+    fn semantics_26_entries_that_a_later_term_has_cut_off_are_no_loss() {
+        let end = |term, index| Some(StoredLogId { term, index });
+        let mark = Mark::from(StoredLogId { term: 3, index: 100 });
+        assert!(!mark.is_beyond(end(3, 100)) && !mark.is_beyond(end(4, 91)));
+        assert!(mark.is_beyond(end(3, 99)) && mark.is_beyond(end(2, 100)));
+        assert!(mark.is_beyond(None));
+    }
+
+    #[test]
+    fn marks_of_former_versions_compare_indexes() {
+        let old = BTreeMap::from([(4_u64, 9_u64)]);
+        let body = postcard::to_extend(&old, vec![1]).unwrap();
+        let bytes = super::super::record::seal(NAME.as_bytes(), body);
+        let Watermarks(marks) = decode(NAME.as_bytes(), &bytes).unwrap();
+        let end = |index| Some(StoredLogId { term: 1, index });
+        assert!(marks[&4].is_beyond(end(8)) && !marks[&4].is_beyond(end(9)));
     }
 }

@@ -61,7 +61,7 @@ fn built(disk: Arc<dyn Disk>, directory: Option<tempfile::TempDir>) -> (Guard, L
 
 fn opened(disk: &Arc<dyn Disk>, sync: &SyncQueue) -> LogStore {
     let clock = Arc::new(ManualClock::default());
-    LogStore::open(1, Arc::clone(disk), sync.clone(), clock).unwrap()
+    LogStore::open(1, Arc::clone(disk), sync.clone(), clock, None).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
