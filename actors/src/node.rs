@@ -7,7 +7,7 @@ use std::{collections::HashMap, time::Duration};
 
 use model::ShardId;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
-use raft::{Role, Shards};
+use raft::{Leadership, Role, Shards};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::error;
 
@@ -105,16 +105,26 @@ impl Actors {
 /// What the node supervisor is told.
 enum NodeMessage {
     /// This node's part in a shard has changed.
-    Role(ShardId, Role),
+    Role(ShardId),
     /// A shard's supervisor crashed and has waited long enough.
     Restart(ShardId),
+    /// The actors of a former term have ended.
+    Ended(ShardId),
 }
 
 struct NodeSupervisor;
 
+/// What there is of a shard that this node leads or has led.
+enum Term {
+    Running(ActorRef<ShardMessage>, Leadership),
+    /// A probe that hangs may take seconds to end. Other shards do not wait for it, but the next
+    /// term of this one does: two of them would probe at once.
+    Ending,
+}
+
 struct NodeState {
     common: Common,
-    leading: HashMap<ShardId, ActorRef<ShardMessage>>,
+    leading: HashMap<ShardId, Term>,
     _roles: DropGuard,
 }
 
@@ -143,16 +153,15 @@ impl Actor for NodeSupervisor {
         state: &mut NodeState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            NodeMessage::Role(shard, role) => {
-                state.step_down(shard).await;
-                state.lead(&myself, shard, role).await?;
+            NodeMessage::Role(shard) => {
+                state.step_down(&myself, shard);
+                state.lead(&myself, shard).await?;
             }
-            NodeMessage::Restart(shard) => {
-                let role = *state.common.shards.role(shard).borrow();
-                if !state.leading.contains_key(&shard) {
-                    state.lead(&myself, shard, role).await?;
-                }
+            NodeMessage::Ended(shard) => {
+                state.leading.remove(&shard);
+                state.lead(&myself, shard).await?;
             }
+            NodeMessage::Restart(shard) => state.lead(&myself, shard).await?,
         }
         Ok(())
     }
@@ -164,7 +173,9 @@ impl Actor for NodeSupervisor {
         state: &mut NodeState,
     ) -> Result<(), ActorProcessingErr> {
         let SupervisionEvent::ActorFailed(who, why) = event else { return Ok(()) };
-        let failed = state.leading.iter().find(|(_, actor)| actor.get_id() == who.get_id());
+        let is_it =
+            |term: &Term| matches!(term, Term::Running(actor, _) if actor.get_id() == who.get_id());
+        let failed = state.leading.iter().find(|(_, term)| is_it(term));
         if let Some(shard) = failed.map(|(shard, _)| *shard) {
             error!(%shard, %why, "a shard's supervisor crashed; starting it again");
             state.leading.remove(&shard);
@@ -185,27 +196,42 @@ impl Actor for NodeSupervisor {
 }
 
 impl NodeState {
-    async fn step_down(&mut self, shard: ShardId) {
-        if let Some(actor) = self.leading.remove(&shard)
-            && actor.stop_and_wait(None, Some(STOP)).await.is_err()
-        {
-            error!(%shard, "the actors of a former term did not end in time");
+    fn step_down(&mut self, myself: &ActorRef<NodeMessage>, shard: ShardId) {
+        let role = *self.common.shards.role(shard).borrow();
+        match self.leading.get(&shard) {
+            // It was told of more than one change, and the last was looked at already.
+            Some(Term::Running(_, led)) if role == Role::Leader(*led) => return,
+            Some(Term::Running(..)) => {}
+            Some(Term::Ending) | None => return,
         }
+        let Some(Term::Running(actor, _)) = self.leading.remove(&shard) else { return };
+        self.leading.insert(shard, Term::Ending);
+        let myself = myself.clone();
+        tokio::spawn(async move {
+            if actor.stop_and_wait(None, Some(STOP)).await.is_err() {
+                error!(%shard, "the actors of a former term did not end in time");
+            }
+            // Nobody is there any more where the node stops.
+            let _ = myself.cast(NodeMessage::Ended(shard));
+        });
     }
 
+    /// Starts what a leader has, if this node leads and nothing of the shard is there.
     async fn lead(
         &mut self,
         myself: &ActorRef<NodeMessage>,
         shard: ShardId,
-        role: Role,
     ) -> Result<(), SpawnErr> {
-        let Role::Leader(leadership) = role else { return Ok(()) };
+        let role = *self.common.shards.role(shard).borrow();
+        let (Role::Leader(leadership), false) = (role, self.leading.contains_key(&shard)) else {
+            return Ok(());
+        };
         let arguments = ShardArguments { shard, leadership, common: self.common.clone() };
         let spawned =
             Actor::spawn_linked(None, ShardSupervisor, arguments, myself.get_cell()).await;
         match spawned {
             Ok((actor, _)) => {
-                self.leading.insert(shard, actor);
+                self.leading.insert(shard, Term::Running(actor, leadership));
             }
             Err(why) => {
                 error!(%shard, %why, "a shard's supervisor did not start; trying again");
@@ -219,9 +245,8 @@ impl NodeState {
 async fn watch_role(shards: Shards, shard: ShardId, supervisor: ActorRef<NodeMessage>) {
     let mut role = shards.role(shard);
     loop {
-        let now = *role.borrow_and_update();
-        if supervisor.cast(NodeMessage::Role(shard, now)).is_err() || role.changed().await.is_err()
-        {
+        role.borrow_and_update();
+        if supervisor.cast(NodeMessage::Role(shard)).is_err() || role.changed().await.is_err() {
             return;
         }
     }

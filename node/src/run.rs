@@ -88,6 +88,12 @@ async fn try_run(args: RunArgs) -> Result<(), RunError> {
     let listener = listen(config.listen.http).await?;
     let (metrics, stop) = (NodeMetrics::new(), CancellationToken::new());
     let network = Network::open(&config, &metrics.peers, &stop).await?;
+    if network.is_some() && args.accept_data_loss {
+        let refusal = "--accept-data-loss is for a node that is alone; of a cluster of several, \
+            remove the node (bellwether cluster remove) and start it with an empty data_dir, so \
+            that it joins as a new one";
+        return Err(RunError::Configuration(refusal.to_owned()));
+    }
     let waited = match &network {
         Some(network) => network.settle(&config, listener.try_clone()?, signals.stop()).await?,
         None => Waited::Nothing,
@@ -104,7 +110,8 @@ async fn try_run(args: RunArgs) -> Result<(), RunError> {
         None => cluster::facts_alone(&config),
     };
     let others = (network.as_ref(), &shards);
-    let member = Member::start(others, (facts, joined.as_ref()), &stop);
+    let announcement = network.as_ref().and_then(|network| network.announcement(&config));
+    let member = Member::start(others, (facts, joined.as_ref(), announcement), &stop);
     let served =
         serve(config, origins, &shards, (listener.try_clone()?, signals, descriptors), metrics)
             .await;
@@ -192,6 +199,7 @@ fn options(
             Some(network) => Arc::new(network.links.clone()),
             None => Arc::clone(&alone.transport),
         },
+        alone: network.is_none(),
         joins: joined.map(cluster::joins),
         ..alone
     }

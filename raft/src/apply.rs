@@ -32,6 +32,7 @@ use crate::{
     store::keys::Keys,
 };
 pub(crate) use context::Context;
+pub(crate) use nodes::left;
 
 /// Whether the next entry looks for old records first: `view` must then hold everything that
 /// was applied, so that every replica forgets the same.
@@ -105,7 +106,9 @@ fn dispatch(context: &mut Context<'_>, command: &Command) -> Reply {
         Command::AdoptConfig { version, parts } => adopt_config::adopt(context, *version, *parts),
         Command::AdmitNode { key, facts } => nodes::admit(context, key, facts),
         Command::DescribeNode { node, facts } => nodes::describe(context, *node, facts),
-        Command::StandNode { node, standing } => nodes::stand(context, *node, *standing),
+        Command::StandNode { node, standing, left } => {
+            nodes::stand(context, *node, *standing, *left)
+        }
     }
 }
 

@@ -138,6 +138,9 @@ pub enum Command {
         node: NodeId,
         /// What.
         standing: NodeStanding,
+        /// How many had left when it was looked whether this one may: two that leave at once
+        /// would not have seen each other.
+        left: usize,
     },
 }
 

@@ -154,6 +154,11 @@ pub enum OpenError {
         /// What was synced.
         synced: u64,
     },
+    /// The directory belongs to a node of a cluster, and its store is gone.
+    #[error(
+        "{0} is gone, and with it what this node has promised to the others: remove it from the cluster (bellwether cluster remove), and start it with an empty data_dir, so that it joins as a new node"
+    )]
+    StoreLost(PathBuf),
     /// A record is damaged.
     #[error(
         "stored record is damaged: {0}; restore the data directory from a copy, or move it away to start afresh"

@@ -28,6 +28,9 @@ pub(crate) struct Identity {
     pub(crate) cluster_incarnation: u64,
     pub(crate) node_id: NodeId,
     pub(crate) shards: u32,
+    /// Whether its groups were founded: they never are again, whatever becomes of the store.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) founded: bool,
 }
 
 /// The identity and what shows that none of its bits has changed.
@@ -61,6 +64,7 @@ impl Identity {
             cluster_incarnation: 1,
             node_id: FOUNDER,
             shards,
+            founded: false,
         }
     }
 
@@ -71,6 +75,11 @@ impl Identity {
             node_id,
             ..Self::found(&cluster.name, shards, cluster.id)
         }
+    }
+
+    /// The same once its groups were founded.
+    pub(crate) fn once_founded(&self) -> Self {
+        Self { founded: true, ..self.clone() }
     }
 
     /// Whether this node founded its cluster: ids are never used again.

@@ -65,6 +65,9 @@ pub struct Options {
     pub disk_gauge: Option<Gauge>,
     /// Told how many groups are open, of how many.
     pub progress: Arc<dyn Fn(u32, u32) + Send + Sync>,
+    /// Whether this node is alone for good: then it may found its groups anew, should its store be
+    /// lost and that be accepted.
+    pub alone: bool,
     /// Reaches the other nodes.
     pub transport: Arc<dyn PeerTransport>,
     /// Where a fresh directory does not found a cluster but becomes a node of one that exists.
@@ -112,6 +115,7 @@ impl Options {
             disk_reserve: None,
             disk_gauge: None,
             progress: Arc::new(|_, _| {}),
+            alone: true,
             transport: Arc::new(Alone),
             joins: None,
             #[cfg(test)]
@@ -143,6 +147,18 @@ pub(crate) struct Inner {
     _lock: Option<DirectoryLock>,
 }
 
+impl Inner {
+    /// Notes that the groups were founded, so that they never are again.
+    fn note_founded(&self, data_dir: &Option<PathBuf>) -> Result<(), OpenError> {
+        match data_dir {
+            Some(directory) if !self.identity.founded => {
+                self.identity.once_founded().write(directory)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Shards {
     /// Opens the data directory. In a fresh one a cluster of one is founded, unless the node
     /// joins another. Waits until every group leads of which this node is the only voter.
@@ -167,7 +183,7 @@ impl Shards {
             fatal: Arc::clone(&options.fatal),
             room: room.clone(),
             transport: Arc::clone(&options.transport),
-            founds: identity.is_founder(),
+            founds: identity.is_founder() && (options.alone || !identity.founded),
             shortening: open::shortening(&options),
         };
         let total = identity.shards + 1;
@@ -202,7 +218,9 @@ impl Shards {
             _lock: lock,
         };
         let shards = Self { inner: Arc::new(inner) };
-        if let Err(error) = shards.found().await {
+        let begun =
+            shards.found().await.and_then(|()| shards.inner.note_founded(&options.data_dir));
+        if let Err(error) = begun {
             shards.close().await;
             return Err(error);
         }

@@ -8,6 +8,7 @@ use model::NodeId;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    apply::left,
     command::{Command, Refusal, Reply},
     error::ProposeError,
     node::Shards,
@@ -110,7 +111,14 @@ impl Shards {
         self.change_node(Command::DescribeNode { node, facts: Box::new(facts) }).await
     }
 
-    /// Changes what is to become of a node's replicas.
+    /// How many nodes have left.
+    #[must_use]
+    pub fn nodes_left(&self) -> usize {
+        left(self.meta().replica.state.read().nodes.values())
+    }
+
+    /// Changes what is to become of a node's replicas. `left` is [`Shards::nodes_left`] from
+    /// before it was looked whether that may be.
     ///
     /// # Errors
     /// See [`Shards::admit_node`].
@@ -118,8 +126,9 @@ impl Shards {
         &self,
         node: NodeId,
         standing: NodeStanding,
+        left: usize,
     ) -> Result<Result<(), Refusal>, ProposeError> {
-        self.change_node(Command::StandNode { node, standing }).await
+        self.change_node(Command::StandNode { node, standing, left }).await
     }
 
     async fn change_node(&self, command: Command) -> Result<Result<(), Refusal>, ProposeError> {

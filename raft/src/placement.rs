@@ -96,6 +96,9 @@ pub struct Policy {
     pub replace_after: Duration,
     /// Where leaders are to be, if voters are there.
     pub preferred_region: Option<String>,
+    /// Whether every node holds a replica of every group, with or without a vote, and not of
+    /// `meta` alone.
+    pub everywhere: bool,
     /// The groups in motion at the same time, and the transfers of one plan. With 0 all stays.
     pub at_once: usize,
 }
@@ -107,6 +110,7 @@ impl Default for Policy {
             meta_replicas: 5,
             replace_after: Duration::from_secs(600),
             preferred_region: None,
+            everywhere: false,
             at_once: 2,
         }
     }

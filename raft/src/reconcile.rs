@@ -32,6 +32,10 @@ const LOOK: Duration = Duration::from_secs(1);
 const NEXT: Duration = Duration::from_millis(100);
 /// A step may take this long: a new replica may have to fetch a snapshot.
 const STEP: Duration = Duration::from_secs(110);
+/// The second step of a change of voters takes a moment; who began it has gone after so long.
+const ORPHANED: Duration = Duration::from_secs(5);
+/// How long the end of a change may take.
+const FINISH: Duration = Duration::from_secs(10);
 /// A replica that lacks no more entries than this is level: it catches up within a moment.
 const NEAR: u64 = 1_000;
 
@@ -44,6 +48,8 @@ pub(crate) struct Moves(Arc<Mutex<Vec<String>>>);
 struct Memory {
     /// Since when a node does not answer.
     silent: BTreeMap<NodeId, Instant>,
+    /// Since when the voters of a group change.
+    changing: BTreeMap<u64, Instant>,
     /// What was told last: the same is not told again.
     told: String,
 }
@@ -85,11 +91,28 @@ impl Shards {
     async fn reconcile_once(&self, policy: &Policy, memory: &mut Memory) -> bool {
         let survey = self.survey().await;
         let view = view(&self.nodes(), &survey, self.shard_count(), memory);
+        self.finish_changes(&survey, memory).await;
         let plan = placement::plan(&view, policy);
         memory.tell(&plan);
         self.inner.moves.set(lines(&plan));
         let steps = plan.steps.iter().map(|step| self.take(step, &survey));
         join_all(steps).await.contains(&true)
+    }
+
+    /// Ends changes of voters that have lost who began them.
+    async fn finish_changes(&self, survey: &Survey, memory: &mut Memory) {
+        for (group, leader) in memory.orphans(survey, self.shard_count()) {
+            let request = NodeRequest::Finish { group };
+            let done = if leader == self.node_id() {
+                self.finish_change(group).await.map_err(|error| error.to_string())
+            } else {
+                self.ask_node(leader, &request, FINISH).await.map(|_| ())
+            };
+            match done {
+                Ok(()) => info!(group, "a change of voters was ended"),
+                Err(why) => warn!(group, why, "a change of voters is not ended yet"),
+            }
+        }
     }
 
     /// Has one step done by the leader of its group. Says whether it was.
@@ -121,6 +144,13 @@ impl Shards {
             Action::SetVoters { voters } => self.set_voters(group, voters).await,
             Action::Transfer { to } => self.transfer(group, *to).await,
         }
+    }
+
+    /// How many groups a node leads that answers.
+    pub async fn leads_of(&self, node: NodeId) -> usize {
+        let survey = self.survey().await;
+        let report = survey.reports.get(&node);
+        report.map_or(0, |report| report.groups.values().filter(|group| group.leads).count())
     }
 
     /// Whether the cluster goes on without a node: names the groups that would lose their
@@ -155,6 +185,21 @@ impl Memory {
             return None;
         }
         Some(self.silent.entry(node).or_insert_with(Instant::now).elapsed())
+    }
+
+    /// The groups whose voters change for so long that nobody can be at it, and their leaders.
+    fn orphans(&mut self, survey: &Survey, shards: u32) -> Vec<(u64, NodeId)> {
+        let groups = (0..=u64::from(shards)).filter_map(|group| {
+            let (leader, found) = survey.leader_of(group)?;
+            found.changing.then_some((group, leader))
+        });
+        let changing: BTreeMap<u64, NodeId> = groups.collect();
+        self.changing.retain(|group, _| changing.contains_key(group));
+        let old = changing.into_iter().filter(|(group, _)| {
+            let since = self.changing.entry(*group).or_insert_with(Instant::now);
+            since.elapsed() > ORPHANED
+        });
+        old.collect()
     }
 
     fn tell(&mut self, plan: &Plan) {

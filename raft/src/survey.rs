@@ -161,6 +161,12 @@ impl Group {
         }
     }
 
+    /// Whether this node holds the group's state.
+    pub(crate) fn has_replica(&self) -> bool {
+        let id = *self.raft.node_id();
+        self.raft.voter_ids().chain(self.raft.learner_ids()).any(|member| member == id)
+    }
+
     /// How long ago a majority was heard of, by this replica or by the leader that it follows.
     pub(crate) fn silence(&self) -> Option<Duration> {
         if self.role_now().is_leader() {

@@ -224,6 +224,8 @@ async fn semantics_23_a_node_that_stops_in_order_misses_no_slot_and_repeats_no_e
         Ok(())
     };
     eventually("all are healthy", SOON, async || healthy(&client).await).await?;
+    // A machine that is short of time may have elected others before; that is not the matter here.
+    let (_, before) = cluster.events()?;
     let most = cluster.leading_most().await?;
     let status = cluster.nodes[most].terminate(Duration::from_secs(20)).await?;
     ensure!(status.success(), "{status}");
@@ -237,7 +239,7 @@ async fn semantics_23_a_node_that_stops_in_order_misses_no_slot_and_repeats_no_e
     ensure!(ledger.missed_total() == 0, "slots were missed: {:?}", ledger.missed);
     let (events, repeats) = cluster.events()?;
     oracle::none("the event files", &events.violations())?;
-    ensure!(repeats == 0, "{repeats} events are in two files");
+    ensure!(repeats == before, "the stop has put {} events into two files", repeats - before);
     Ok(())
 }
 

@@ -67,7 +67,8 @@ pub(crate) async fn drain_node(
     NamePath(node): NamePath,
     _: NoQuery,
 ) -> Result<Response, ApiError> {
-    stand(&state, &node, NodeStanding::Draining).await
+    let (id, _) = find(&state, &node)?;
+    stand(&state, id, NodeStanding::Draining, 0).await
 }
 
 /// Ends the draining of a node: it takes replicas and leads again.
@@ -85,7 +86,8 @@ pub(crate) async fn resume_node(
     NamePath(node): NamePath,
     _: NoQuery,
 ) -> Result<Response, ApiError> {
-    stand(&state, &node, NodeStanding::Active).await
+    let (id, _) = find(&state, &node)?;
+    stand(&state, id, NodeStanding::Active, 0).await
 }
 
 /// Takes a node out of the cluster for good. Refused where a group would lose its quorum.
@@ -106,6 +108,15 @@ pub(crate) async fn remove_node(
     _: NoQuery,
 ) -> Result<Response, ApiError> {
     let (id, record) = find(&state, &node)?;
+    let left = state.shards().nodes_left();
+    let leads = state.shards().leads_of(id).await;
+    if leads > 0 {
+        let name = &record.facts.name;
+        let detail = format!(
+            "node {id} ({name}) leads {leads} groups; drain it first: bellwether cluster drain {name}"
+        );
+        return Err(ApiError::new(Kind::Conflict, detail));
+    }
     let lost = state.shards().would_lose(id).await?;
     if let Some(first) = lost.first() {
         let name = &record.facts.name;
@@ -116,12 +127,16 @@ pub(crate) async fn remove_node(
         );
         return Err(ApiError::new(Kind::Conflict, detail));
     }
-    stand(&state, &node, NodeStanding::Removed).await
+    stand(&state, id, NodeStanding::Removed, left).await
 }
 
-async fn stand(api: &ApiState, node: &str, standing: NodeStanding) -> Result<Response, ApiError> {
-    let (id, _) = find(api, node)?;
-    let changed = api.shards().set_standing(id, standing).await?;
+async fn stand(
+    api: &ApiState,
+    node: NodeId,
+    standing: NodeStanding,
+    left: usize,
+) -> Result<Response, ApiError> {
+    let changed = api.shards().set_standing(node, standing, left).await?;
     changed.map_err(|why| refusal(&why, &node))?;
     let stamp = Stamp::own(api.own_revision());
     Ok((StatusCode::NO_CONTENT, stamp.headers()).into_response())

@@ -140,7 +140,7 @@ impl ClusterView {
         let moves = survey.reports.values().flat_map(|report| report.moves.iter().cloned());
         let rows = shards.status().into_iter().map(|status| {
             let group = GroupView::of(survey, Shards::group_number(status.shard));
-            ClusterShardView::of(status, group)
+            ClusterShardView::of(&status, group)
         });
         Self {
             id: cluster.id.to_string(),
@@ -220,7 +220,7 @@ impl GroupView {
 }
 
 impl ClusterShardView {
-    fn of(status: ShardStatus, group: GroupView) -> Self {
+    fn of(status: &ShardStatus, group: GroupView) -> Self {
         Self {
             shard: status.shard,
             group,

@@ -54,7 +54,10 @@ pub(crate) fn refusal(refusal: &Refusal, name: &dyn Display) -> ApiError {
         Refusal::Ahead(_) => (Kind::Unprocessable, "check the sender's clock"),
         Refusal::Version(_) | Refusal::NotStaged(_) => (Kind::Conflict, "read it again"),
         Refusal::WrongGroup => (Kind::Unavailable, "try again"),
-        Refusal::NodeName(..) | Refusal::NodeRemoved(_) => (Kind::Conflict, "see the detail"),
+        Refusal::NodeName(..)
+        | Refusal::NodeKey(..)
+        | Refusal::NodeRemoved(_)
+        | Refusal::NodesChanged => (Kind::Conflict, "see `bellwether cluster status`"),
         Refusal::NoSuchNode(_) => (Kind::NotFound, "see `bellwether cluster status`"),
         Refusal::Full(_) => (Kind::Full, "remove what is not needed"),
     };

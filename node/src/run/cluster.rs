@@ -23,6 +23,7 @@ pub(super) use waiting::Waited;
 const LOOK: Duration = Duration::from_secs(10);
 
 /// Whom this node can speak to, before it is a member of a cluster and after.
+#[derive(Clone)]
 pub(super) struct Network {
     pub(super) links: Links,
     credentials: Credentials,
@@ -55,9 +56,14 @@ impl Network {
         let listener = Listener::bind(config.listen.peer).await?;
         let facts = facts(config, listener.address());
         let links = Links::new(metrics.clone(), stop.clone());
-        listener.serve(links.clone(), credentials.clone());
+        listener.serve(&links, credentials.clone());
         tokio::spawn(stop.clone().run_until_cancelled_owned(keep_fresh(credentials.clone())));
         Ok(Some(Self { links, credentials, seeds: config.peers.addresses.clone(), facts }))
+    }
+
+    /// What a member tells those that look for it elsewhere.
+    pub(super) fn announcement(&self, config: &Config) -> Option<net::Joining> {
+        join::announcement(self, config)
     }
 
     /// What this node says of itself.

@@ -51,8 +51,10 @@ type Outcome = Result<Bytes, String>;
 pub(crate) struct Link {
     outlet: Outlet,
     waiting: Arc<Waiting>,
-    /// A large call waits for the one before it, so that small ones never wait for two.
-    large: Semaphore,
+    /// What is large is sent after the one before it, so that small ones never wait for two.
+    large: Arc<Semaphore>,
+    /// A piece of a snapshot waits for the answer to the one before it.
+    pieces: Semaphore,
     ended: CancellationToken,
     metrics: PeerMetrics,
 }
@@ -84,8 +86,10 @@ impl Link {
         ended: CancellationToken,
     ) -> (Arc<Self>, Frames) {
         let (outlet, frames) = outlet::open(hello, metrics.clone(), ended.clone());
-        let (waiting, large) = (Arc::default(), Semaphore::new(1));
-        (Arc::new(Self { outlet, waiting, large, ended, metrics: metrics.clone() }), frames)
+        let (waiting, large, pieces) =
+            (Arc::default(), Arc::new(Semaphore::new(1)), Semaphore::new(1));
+        let metrics = metrics.clone();
+        (Arc::new(Self { outlet, waiting, large, pieces, ended, metrics }), frames)
     }
 
     /// Sends a call and waits for its answer.
@@ -95,9 +99,12 @@ impl Link {
     }
 
     async fn call_for_long(&self, call: Call) -> Result<Vec<u8>, Failure> {
-        let large = call.bulk || call.body.len() > LARGE;
-        let _turn = match large {
-            true => Some(self.large.acquire().await.map_err(|_| Failure::Lost)?),
+        let _piece = match call.bulk {
+            true => self.pieces.acquire().await.ok(),
+            false => None,
+        };
+        let turn = match call.bulk || call.body.len() > LARGE {
+            true => Arc::clone(&self.large).acquire_owned().await.ok(),
             false => None,
         };
         let (place, answer) = self.waiting.enter();
@@ -109,7 +116,7 @@ impl Link {
         let (id, group) = (place.id, call.group);
         let message = proto::Call { id, group, deadline_ms: deadline, body: call.body.into() };
         self.outlet
-            .call(message, large)
+            .call(message, turn)
             .map_err(|Full| Failure::NotSent("more waits to be sent than it takes".to_owned()))?;
         self.metrics.calls.inc();
         let outcome = answer.await.map_err(|_| Failure::Lost)?;

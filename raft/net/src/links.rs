@@ -8,13 +8,14 @@ use parking_lot::{Mutex, RwLock};
 use raft::{Call, PeerError, PeerTransport};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::{
     hello::{Myself, Peer, Refused},
     host::Host,
     link::{Failure, Inlet, Link},
     metrics::PeerMetrics,
+    tls::{Reason, Refusal},
 };
 
 /// A handle on all connections. Clones share them.
@@ -114,6 +115,16 @@ impl Links {
         warn!(peer = who, reason = label, "a connection is refused: {why}");
     }
 
+    /// The same of a handshake. Who only looks whether somebody listens is no news.
+    pub(crate) fn note_stranger(&self, who: &str, refusal: &Refusal) {
+        if matches!(refusal.reason, Reason::Other(_)) {
+            self.0.metrics.refused(refusal.label());
+            debug!(peer = who, "a handshake did not come to its end: {refusal}");
+        } else {
+            self.note_refusal(who, refusal.label(), &refusal.to_string());
+        }
+    }
+
     pub(crate) fn get(&self, node: NodeId) -> Option<Arc<Link>> {
         self.0.links.lock().get(&node).map(|connected| Arc::clone(&connected.link))
     }
@@ -128,8 +139,9 @@ impl Links {
         let (node, name) = (peer.node, peer.name.clone());
         info!(%node, name, version = peer.version, "connected");
         self.enter(peer, &link);
+        let entered = Entered { links: self, node, link: &link };
         let why = Inlet::new(Arc::clone(&link), host.answer).read(frames).await;
-        self.leave(node, &link);
+        drop(entered);
         if !self.0.stop.is_cancelled() {
             let why =
                 why.map_or_else(|| "it was closed".to_owned(), |why| why.message().to_owned());
@@ -168,6 +180,20 @@ impl Links {
         let known = self.0.failures.lock().get(&node).cloned();
         let detail = known.unwrap_or_else(|| "there is no connection with it yet".to_owned());
         PeerError::Unreachable { node, detail }
+    }
+}
+
+/// A link's place among the others; given up also where nobody waits for its end any more.
+struct Entered<'a> {
+    links: &'a Links,
+    node: NodeId,
+    link: &'a Arc<Link>,
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.link.end();
+        self.links.leave(self.node, self.link);
     }
 }
 

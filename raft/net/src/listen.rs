@@ -59,7 +59,7 @@ impl Listener {
     }
 
     /// Serves until the links stop.
-    pub fn serve(self, links: Links, credentials: Credentials) -> JoinHandle<()> {
+    pub fn serve(self, links: &Links, credentials: Credentials) -> JoinHandle<()> {
         let (accepted, connections) = mpsc::channel(HANDSHAKES);
         let accepting = accept(self.listener, links.clone(), credentials, accepted);
         tokio::spawn(links.stop().clone().run_until_cancelled_owned(accepting));
@@ -109,10 +109,7 @@ async fn accept(
             match shake_hands(stream, address, &credentials).await {
                 // Nobody takes it any more where the node stops.
                 Ok(secured) => drop(accepted.send(secured).await),
-                Err(refusal) => {
-                    let who = address.to_string();
-                    links.note_refusal(&who, refusal.label(), &refusal.to_string());
-                }
+                Err(refusal) => links.note_stranger(&address.to_string(), &refusal),
             }
             drop(permit);
         });

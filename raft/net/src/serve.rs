@@ -113,11 +113,34 @@ fn may_join(asked: &proto::JoinRequest, names: &[String]) -> Result<(), Refused>
     if !carries(names, &name) {
         return Err(Refused::Name { name, carried: names.to_vec() });
     }
+    if let Some(field) = oversized(asked) {
+        return Err(Refused::NotAdmitted(format!("{field} is longer than a node's can be")));
+    }
+    if uuid::Uuid::parse_str(&asked.key).is_err() {
+        return Err(Refused::NotAdmitted("its key is none that a node makes".to_owned()));
+    }
     if !speaks(asked.oldest, asked.newest) {
         let (version, oldest, newest) = (asked.version.clone(), asked.oldest, asked.newest);
         return Err(Refused::Version { name, version, oldest, newest });
     }
     Ok(())
+}
+
+/// The most bytes of a name, and of an address.
+const NAME: usize = 100;
+const ADDRESS: usize = 300;
+
+fn oversized(asked: &proto::JoinRequest) -> Option<&'static str> {
+    let fields = [
+        ("its cluster's name", &asked.cluster_name, NAME),
+        ("its name", &asked.name, NAME),
+        ("its region", &asked.region, NAME),
+        ("its zone", &asked.zone, NAME),
+        ("its version", &asked.version, NAME),
+        ("its address", &asked.address, ADDRESS),
+        ("the address of its API", &asked.api, ADDRESS),
+    ];
+    fields.into_iter().find(|(_, text, most)| text.len() > *most).map(|(field, ..)| field)
 }
 
 fn reply(outcome: Outcome) -> proto::JoinReply {

@@ -82,7 +82,7 @@ impl Node {
         links.introduce(myself.clone());
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.address().to_string();
-        listener.serve(links.clone(), credentials.clone());
+        listener.serve(&links, credentials.clone());
         let book = AddressBook::default();
         let _stopped = stop.clone().drop_guard();
         Self { links, book, metrics, credentials, myself, address, _files: files, stop, _stopped }
@@ -189,7 +189,7 @@ async fn a_certificate_of_another_node_is_refused() {
     thief.dial(&[&n1], Vec::new());
     n1.until_refused("wrong_name").await;
     let joining = Joining {
-        key: "k".to_owned(),
+        key: uuid::Uuid::from_u128(1).to_string(),
         cluster_name: "home".to_owned(),
         name: "n5".to_owned(),
         region: String::new(),

@@ -16,10 +16,8 @@ const FOUNDER: NodeId = NodeId(1);
 
 pub(super) fn admit(context: &mut Context<'_>, key: &str, facts: &NodeFacts) -> Reply {
     if let Some((id, known)) = context.state.nodes.iter().find(|(_, node)| node.key == key) {
-        return match known.standing {
-            NodeStanding::Removed => Reply::Refused(Refusal::NodeRemoved(*id)),
-            _ => Reply::Node(*id),
-        };
+        let (id, known) = (*id, known.clone());
+        return again(context, id, known, facts);
     }
     if let Some(other) = holder(context, &facts.name) {
         return Reply::Refused(Refusal::NodeName(facts.name.clone(), other));
@@ -31,6 +29,20 @@ pub(super) fn admit(context: &mut Context<'_>, key: &str, facts: &NodeFacts) -> 
     let id = NodeId(last.0 + 1);
     let (facts, key) = (facts.clone(), key.to_owned());
     put(context, id, NodeRecord { facts, key, standing: NodeStanding::Active });
+    Reply::Node(id)
+}
+
+/// A request that was repeated, or a node that says where it is now.
+fn again(context: &mut Context<'_>, id: NodeId, known: NodeRecord, facts: &NodeFacts) -> Reply {
+    if known.standing == NodeStanding::Removed {
+        return Reply::Refused(Refusal::NodeRemoved(id));
+    }
+    if !known.facts.name.eq_ignore_ascii_case(&facts.name) {
+        return Reply::Refused(Refusal::NodeKey(id, known.facts.name));
+    }
+    if known.facts != *facts {
+        put(context, id, NodeRecord { facts: facts.clone(), ..known });
+    }
     Reply::Node(id)
 }
 
@@ -50,7 +62,20 @@ pub(super) fn describe(context: &mut Context<'_>, node: NodeId, facts: &NodeFact
     Reply::Done
 }
 
-pub(super) fn stand(context: &mut Context<'_>, node: NodeId, standing: NodeStanding) -> Reply {
+/// How many nodes have left.
+pub(crate) fn left<'a>(nodes: impl Iterator<Item = &'a NodeRecord>) -> usize {
+    nodes.filter(|node| node.standing == NodeStanding::Removed).count()
+}
+
+pub(super) fn stand(
+    context: &mut Context<'_>,
+    node: NodeId,
+    standing: NodeStanding,
+    seen: usize,
+) -> Reply {
+    if standing == NodeStanding::Removed && left(context.state.nodes.values()) != seen {
+        return Reply::Refused(Refusal::NodesChanged);
+    }
     match context.state.nodes.get(&node).cloned() {
         None => Reply::Refused(Refusal::NoSuchNode(node)),
         Some(known) if known.standing == NodeStanding::Removed => match standing {

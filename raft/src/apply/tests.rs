@@ -2,6 +2,7 @@
 
 mod changes;
 mod harness;
+mod nodes;
 
 use model::{HealthStatus, Millis, Miss, Outcome, Sequence, ShardTime, maintenance::Maintenance};
 use proptest::prelude::*;

@@ -91,6 +91,12 @@ pub enum Refusal {
     /// A node that has not left has this name.
     #[error("node {1} is named {0} already; give this one another node.name")]
     NodeName(String, NodeId),
+    /// A node of another name has joined with this key.
+    #[error("node {0} ({1}) has joined with a copy of this data_dir; empty it")]
+    NodeKey(NodeId, String),
+    /// The nodes have changed since they were looked at.
+    #[error("another node was removed at the same time; look again")]
+    NodesChanged,
     /// There is no such node.
     #[error("there is no node {0} in this cluster")]
     NoSuchNode(NodeId),

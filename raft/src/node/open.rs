@@ -17,6 +17,9 @@ use crate::{
     store::{log::LogStore, sync::SyncQueue, watermark::Watermarks},
 };
 
+/// Logs and state, below the data directory.
+const STORE: &str = "raft";
+
 pub(super) fn identify(options: &Options) -> Result<Identity, OpenError> {
     let fresh = || match &options.joins {
         None => Identity::found(&options.cluster_name, options.shards, new_id(options)),
@@ -25,6 +28,9 @@ pub(super) fn identify(options: &Options) -> Result<Identity, OpenError> {
     let Some(directory) = options.data_dir.as_deref() else { return Ok(fresh()) };
     if let Some(identity) = Identity::read(directory)? {
         identity.check(directory, &options.cluster_name, options.shards)?;
+        if identity.founded && !options.alone && !directory.join(STORE).exists() {
+            return Err(OpenError::StoreLost(directory.join(STORE)));
+        }
         if let Some(joins) = &options.joins {
             identity.check_node(directory, &joins.cluster, joins.node)?;
         }
@@ -134,7 +140,7 @@ pub(super) async fn open_disk(options: &Options) -> Result<Arc<dyn Disk>, OpenEr
     if let Some(disk) = &options.disk {
         return Ok(Arc::clone(disk));
     }
-    let path = options.data_dir.clone().unwrap_or_default().join("raft");
+    let path = options.data_dir.clone().unwrap_or_default().join(STORE);
     let opened = path.clone();
     let disk = tokio::task::spawn_blocking(move || RocksDisk::open(&opened))
         .await

@@ -31,7 +31,9 @@ use crate::{
 /// disk of the other side exceeds without being gone. Heartbeats and votes it bounds by itself.
 const SHORTEST: Duration = Duration::from_secs(1);
 /// Entries of one call. What is beyond follows in the next.
-const MOST_ENTRY_BYTES: usize = 4 << 20;
+const MOST_ENTRY_BYTES: usize = 512 << 10;
+/// A link that carries less than this a second is of no use for entries.
+const SLOWEST: usize = 256 << 10;
 
 /// Opens connections for one group.
 #[derive(Clone)]
@@ -131,7 +133,7 @@ impl RaftNetworkV2<TypeConfig> for Peer {
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<TypeConfig>, RPCError<TypeConfig>> {
         let all = request.entries.len();
-        let entries = fitting(request.entries.iter().map(LogEntry::from));
+        let (entries, size) = fitting(request.entries.iter().map(LogEntry::from));
         let cut = (entries.len() < all).then(|| entries.last().map(|entry| entry.id)).flatten();
         let append = Append {
             vote: (&request.vote).into(),
@@ -139,7 +141,8 @@ impl RaftNetworkV2<TypeConfig> for Peer {
             entries,
             committed: request.leader_commit.map(Into::into),
         };
-        match self.ask(&Request::Append(append), patience(&option)).await? {
+        let patience = patience(&option) + Duration::from_secs((size / SLOWEST) as u64);
+        match self.ask(&Request::Append(append), patience).await? {
             Response::Appended(Appended::All) => Ok(cut
                 .map_or(AppendEntriesResponse::Success, |last: StoredLogId| {
                     AppendEntriesResponse::PartialSuccess(Some(last.into()))
@@ -202,18 +205,19 @@ impl RaftNetworkV2<TypeConfig> for Peer {
     }
 }
 
-/// As many of the first entries as a call carries, and one at least.
-fn fitting(entries: impl Iterator<Item = LogEntry>) -> Vec<LogEntry> {
-    let mut size = 0;
+/// As many of the first entries as a call carries, and one at least; and their bytes.
+fn fitting(entries: impl Iterator<Item = LogEntry>) -> (Vec<LogEntry>, usize) {
+    let mut all = 0;
     let mut fitting = Vec::new();
     for entry in entries {
-        size += entry.size();
-        if size > MOST_ENTRY_BYTES && !fitting.is_empty() {
+        let size = entry.size();
+        if all + size > MOST_ENTRY_BYTES && !fitting.is_empty() {
             break;
         }
+        all += size;
         fitting.push(entry);
     }
-    fitting
+    (fitting, all)
 }
 
 fn patience(option: &RPCOption) -> Duration {

@@ -19,6 +19,8 @@ pub(crate) const NODE: u64 = u64::MAX;
 pub(crate) enum NodeRequest {
     /// What does it know?
     Report,
+    /// End a change of voters that nobody has ended, of a group that it leads.
+    Finish { group: u64 },
     /// Change the replicas of a group that it leads.
     Change { group: u64, action: Action },
 }
@@ -50,6 +52,10 @@ impl Shards {
         let request = decode(body).map_err(|unreadable| unreadable.to_string())?;
         let response = match request {
             NodeRequest::Report => NodeResponse::Report(self.node_report()),
+            NodeRequest::Finish { group } => {
+                self.finish_change(group).await.map_err(|error| error.to_string())?;
+                NodeResponse::Done
+            }
             NodeRequest::Change { group, action } => {
                 self.change(group, &action).await.map_err(|error| error.to_string())?;
                 NodeResponse::Done

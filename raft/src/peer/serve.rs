@@ -76,6 +76,7 @@ impl Group {
             AppendEntriesResponse::Success | AppendEntriesResponse::PartialSuccess(_)
         ) {
             *self.heard.lock() = Some(Instant::now());
+            self.arriving.expire();
         }
         Ok(Response::Appended(match answer {
             AppendEntriesResponse::Success => Appended::All,
@@ -87,7 +88,7 @@ impl Group {
 
     async fn piece(&self, piece: Piece) -> Result<Response, String> {
         self.acceptable(&piece)?;
-        let whole = match self.arriving.take(&piece).map_err(|e| e.to_string())? {
+        let whole = match self.arriving.take(&piece)? {
             Step::Have(bytes) => return Ok(Response::Received(bytes)),
             Step::Whole(bytes) => bytes,
         };

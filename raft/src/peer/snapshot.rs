@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use openraft::{AnyError, errors::Unreachable};
+use openraft::errors::Unreachable;
 use parking_lot::Mutex;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::{
     message::{Piece, Request, Response},
@@ -17,8 +17,10 @@ use crate::{
     types::{Applied, StoredVote, TypeConfig},
 };
 
-/// Bytes of a piece: small beside what a link carries between two heartbeats.
-const PIECE: usize = 256 << 10;
+/// Bytes of a piece, so many that it takes about as long as `PACE`: a heartbeat that is behind it
+/// still comes in time, on a slow link as on a fast one.
+const PIECES: std::ops::RangeInclusive<usize> = 8 << 10..=512 << 10;
+const PACE: Duration = Duration::from_millis(100);
 /// How long a piece may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the last one may take, with the installing of all of them.
@@ -26,6 +28,8 @@ const LAST_PATIENCE: Duration = Duration::from_secs(60);
 /// Pieces in a row that lead to nothing before it is given up.
 const ATTEMPTS: u32 = 5;
 const AGAIN: Duration = Duration::from_millis(200);
+/// A snapshot of which no piece came for so long is not waited for.
+const GIVEN_UP: Duration = Duration::from_secs(60);
 /// A snapshot that says it is larger is refused.
 const MOST: u64 = 8 << 30;
 
@@ -39,12 +43,15 @@ pub(super) async fn send(
     let whole = snapshot.snapshot;
     let total = whole.len() as u64;
     let (mut offset, mut futile) = (0, 0);
+    let mut size = *PIECES.start();
     loop {
         let from = usize::try_from(offset).unwrap_or(usize::MAX).min(whole.len());
-        let bytes = whole[from..(from + PIECE).min(whole.len())].to_vec();
-        let patience = if from + PIECE < whole.len() { PATIENCE } else { LAST_PATIENCE };
+        let bytes = whole[from..(from + size).min(whole.len())].to_vec();
+        let patience = if from + size < whole.len() { PATIENCE } else { LAST_PATIENCE };
         let piece = Piece { vote, applied: applied.clone(), total, offset, bytes };
+        let sent = Instant::now();
         let answer = peer.ask(&Request::Piece(piece), patience).await;
+        size = next_size(size, sent.elapsed());
         futile += 1;
         match answer {
             Ok(Response::Installed(vote)) => return Ok(vote),
@@ -62,12 +69,25 @@ pub(super) async fn send(
     }
 }
 
+fn next_size(size: usize, took: Duration) -> usize {
+    let next = if took < PACE / 2 {
+        size * 2
+    } else if took > PACE {
+        size / 2
+    } else {
+        size
+    };
+    next.clamp(*PIECES.start(), *PIECES.end())
+}
+
 /// What has arrived of one snapshot.
 struct Partial {
     vote: StoredVote,
     applied: Applied,
     total: u64,
     bytes: Vec<u8>,
+    /// When the last piece came.
+    heard: Instant,
 }
 
 /// The pieces of one group's snapshot, as they arrive. There is one at a time: another replaces
@@ -84,15 +104,22 @@ pub(super) enum Step {
 }
 
 impl Arriving {
+    /// Lets go of a snapshot whose sender has gone: it may be as large as the state.
+    pub(super) fn expire(&self) {
+        let mut slot = self.0.lock();
+        if slot.as_ref().is_some_and(|partial| partial.heard.elapsed() > GIVEN_UP) {
+            *slot = None;
+        }
+    }
+
     /// Takes a piece in.
     ///
     /// # Errors
     /// The piece does not belong to a snapshot of a size that can be had.
-    pub(super) fn take(&self, piece: &Piece) -> Result<Step, Unreachable<TypeConfig>> {
+    pub(super) fn take(&self, piece: &Piece) -> Result<Step, String> {
         let end = piece.offset.saturating_add(piece.bytes.len() as u64);
         if piece.total > MOST || end > piece.total {
-            let what = format!("a piece of {}..{end} of {} bytes", piece.offset, piece.total);
-            return Err(Unreachable::new(&AnyError::error(what)));
+            return Err(format!("a piece of {}..{end} of {} bytes", piece.offset, piece.total));
         }
         let mut slot = self.0.lock();
         let same = |partial: &Partial| {
@@ -102,9 +129,11 @@ impl Arriving {
         };
         if !slot.as_ref().is_some_and(same) {
             let (applied, total) = (piece.applied.clone(), piece.total);
-            *slot = Some(Partial { vote: piece.vote, applied, total, bytes: Vec::new() });
+            let (vote, heard) = (piece.vote, Instant::now());
+            *slot = Some(Partial { vote, applied, total, bytes: Vec::new(), heard });
         }
         let Some(partial) = slot.as_mut() else { return Ok(Step::Have(0)) };
+        partial.heard = Instant::now();
         if piece.offset == partial.bytes.len() as u64 {
             partial.bytes.extend_from_slice(&piece.bytes);
         }

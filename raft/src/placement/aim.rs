@@ -94,7 +94,7 @@ fn fill(cluster: &Cluster<'_>, group: &Group, size: usize, set: &mut BTreeSet<No
     }
 }
 
-/// Of `meta` every node has a copy. Beside an only voter there is one, so that its node's loss
+/// Of `meta` every node has a copy, and where the policy says so of all groups. Beside an only voter there is one, so that its node's loss
 /// need not be the data's.
 fn copies(
     cluster: &Cluster<'_>,
@@ -103,7 +103,7 @@ fn copies(
     load: &Load,
     voters: &BTreeSet<NodeId>,
 ) -> BTreeSet<NodeId> {
-    if number == META {
+    if number == META || cluster.policy.everywhere {
         return everywhere(cluster, group, voters);
     }
     if voters.len() > 1 || size::odd(size::asked(cluster, number)) == 1 {

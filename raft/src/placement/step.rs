@@ -166,8 +166,11 @@ impl Course<'_> {
         let lacks = |id: &&NodeId| !group.learners.contains_key(id) && self.cluster.lives(**id);
         if let Some(node) = aim.copies.iter().find(lacks) {
             let beside = "a copy beside its only voter";
-            let meta = self.number == META;
-            let why = if meta { "every node holds a replica of meta" } else { beside };
+            let why = match self.number {
+                META => "every node holds a replica of meta",
+                _ if self.cluster.policy.everywhere => "every node answers for every shard",
+                _ => beside,
+            };
             return Next::Do(Action::AddLearner { node: *node }, why.to_owned());
         }
         self.tidy().unwrap_or_else(|| aim.stays.clone().map_or(Next::Nothing, Next::Blocked))

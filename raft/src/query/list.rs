@@ -117,6 +117,10 @@ impl Group {
     pub(super) async fn prepare(&self, consistency: Consistency) -> Result<(), ReadError> {
         match consistency {
             Consistency::Linearizable => self.barrier().await,
+            // Nothing is worse than an empty answer for a shard that is elsewhere.
+            Consistency::Stale if !self.has_replica() => {
+                Err(ReadError::Unavailable(vec![self.shard]))
+            }
             Consistency::Stale => Ok(()),
         }
     }

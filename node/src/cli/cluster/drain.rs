@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::{NODES, ask};
 use crate::cli::{
@@ -14,6 +14,8 @@ use crate::cli::{
 };
 
 const LOOK: Duration = Duration::from_millis(500);
+/// Nothing more is to be expected where nothing has moved for so long.
+const STANDSTILL: Duration = Duration::from_secs(10);
 
 /// How far it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,18 +29,23 @@ struct Progress {
 pub(super) async fn run(node: &str, client: &Client) -> Result<Verdict, CliError> {
     client.post(&NODES, &[node, "drain"], &Query::new()).await?;
     let mut told = None;
+    let mut since = Instant::now();
     loop {
         let progress = progress(&ask(client).await?, node);
         if told.as_ref() != Some(&progress) {
             let (leads, votes) = (progress.leads, progress.votes);
             note(&format!("{node} leads {leads} groups and votes in {votes}"));
+            since = Instant::now();
         }
         match progress {
             Progress { leads: 0, votes: 0, .. } => {
                 note(&format!("{node} is drained: stop it, or `bellwether cluster remove {node}`"));
                 return Ok(Verdict::Good);
             }
-            Progress { leads: 0, ref blocked, .. } if !blocked.is_empty() => {
+            // What cannot be done now often can be a moment later.
+            Progress { leads: 0, ref blocked, .. }
+                if !blocked.is_empty() && since.elapsed() > STANDSTILL =>
+            {
                 note(&format!("{node} leads nothing; its replicas stay: {}", blocked.join("; ")));
                 return Ok(Verdict::Bad);
             }
@@ -51,7 +58,8 @@ pub(super) async fn run(node: &str, client: &Client) -> Result<Verdict, CliError
 fn progress(cluster: &Value, node: &str) -> Progress {
     let nodes = items(&cluster["nodes"]).iter();
     let mut named = nodes.filter(|known| {
-        text(known, "name").eq_ignore_ascii_case(node) || known["node_id"].to_string() == node
+        text(known, "name").eq_ignore_ascii_case(node)
+            || known["node_id"].as_u64().is_some_and(|id| node.parse() == Ok(id))
     });
     let id = named.next().map_or(Value::Null, |known| known["node_id"].clone());
     let groups = || items(&cluster["shards"]).iter().chain([&cluster["meta"]]);

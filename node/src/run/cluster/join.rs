@@ -15,6 +15,12 @@ use crate::config::Config;
 /// The file that keeps the key until the node is a member, and after.
 const KEY: &str = "JOIN";
 
+/// What a member says of itself to those that cannot find it; nothing where it has founded.
+pub(super) fn announcement(network: &Network, config: &Config) -> Option<Joining> {
+    let joined = config.node.data_dir.join(KEY).exists();
+    joined.then(|| request(network, config).ok()).flatten()
+}
+
 pub(super) fn request(network: &Network, config: &Config) -> Result<Joining, RunError> {
     let directory = &config.node.data_dir;
     let key =

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use net::{AddressBook, Dialer, Joined, Myself};
+use net::{AddressBook, Dialer, Joined, Joining, LinkState, Myself, Outcome, ask_to_join};
 use raft::{NodeFacts, Shards, placement::Policy};
 use tokio::{task::JoinHandle, time::sleep};
 use tokio_util::sync::CancellationToken;
@@ -11,6 +11,8 @@ use tracing::{debug, error, warn};
 
 use super::{Network, host};
 
+/// How long a node waits to be found, before it makes itself known.
+const UNFOUND: Duration = Duration::from_secs(3);
 /// Between two attempts to tell the cluster where this node is.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -24,7 +26,7 @@ impl Member {
     /// Starts it.
     pub(in crate::run) fn start(
         (network, shards): (Option<&Network>, &Shards),
-        (facts, joined): (NodeFacts, Option<&Joined>),
+        (facts, joined, announcement): (NodeFacts, Option<&Joined>, Option<Joining>),
         stop: &CancellationToken,
     ) -> Self {
         let stop = stop.child_token();
@@ -32,7 +34,12 @@ impl Member {
         tokio::spawn(stop.clone().run_until_cancelled_owned(describing));
         let reconciling = network.map(|network| {
             meet(network, shards, &facts.name, joined, &stop);
-            shards.reconcile(Policy::default())
+            if let Some(joining) = announcement {
+                let announcing = announce(network.clone(), shards.clone(), joining);
+                tokio::spawn(stop.clone().run_until_cancelled_owned(announcing));
+            }
+            // A node answers from its own replicas: it needs one of every shard.
+            shards.reconcile(Policy { everywhere: true, ..Policy::default() })
         });
         Self { reconciling, stop }
     }
@@ -80,6 +87,28 @@ async fn keep(book: AddressBook, shards: Shards) {
         }
         if applied.changed().await.is_err() {
             return;
+        }
+    }
+}
+
+/// Tells configured peers where this node is, where nobody finds it: others dial the address that
+/// they know. The request to join, repeated, says it, and finds out that the node was removed.
+async fn announce(network: Network, shards: Shards, joining: Joining) {
+    let mut told = String::new();
+    loop {
+        sleep(UNFOUND).await;
+        let connected = |node| matches!(network.links.state(node), LinkState::Connected { .. });
+        if shards.nodes().into_iter().any(|(node, _)| connected(node)) {
+            continue;
+        }
+        for seed in &network.seeds {
+            let answer = ask_to_join(&network.credentials, seed, joining.clone()).await;
+            if let Ok(Outcome::Refused(why)) = answer
+                && why != told
+            {
+                error!("the cluster does not know this node any more: {why}");
+                told = why;
+            }
         }
     }
 }

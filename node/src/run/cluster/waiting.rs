@@ -65,6 +65,8 @@ pub(super) async fn wait(
     let api = tokio::spawn(serve_waiting(http, hooks, ended.clone()));
     waiting.greet(config);
     let waited = tokio::select! {
+        // Who was let in does not found.
+        biased;
         joined = waiting.join(network, config) => joined.map(Waited::Joined),
         _ = told => Ok(Waited::Nothing),
         () = stop => Ok(Waited::Stopped),
@@ -158,8 +160,9 @@ impl Waiting {
         let mut silent = Vec::new();
         for (seed, answer) in join_all(asked).await {
             match answer {
-                Ok((name, _)) if name.eq_ignore_ascii_case(&self.name) => {}
                 Ok((_, Standing::Waiting { founding: false })) => {}
+                // That is this node itself.
+                Ok((name, Standing::Waiting { .. })) if name.eq_ignore_ascii_case(&self.name) => {}
                 Ok((name, Standing::Waiting { founding: true })) => {
                     return Err(format!(
                         "{name} at {seed} founds a cluster at this moment; if that fails, try again"

@@ -55,6 +55,8 @@ struct Queued {
     message: Message,
     size: usize,
     _room: OwnedSemaphorePermit,
+    /// Given back once it is on its way.
+    _turn: Option<OwnedSemaphorePermit>,
 }
 
 /// Where messages are handed in.
@@ -90,9 +92,15 @@ pub(super) fn open(
 }
 
 impl Outlet {
-    pub(super) fn call(&self, call: proto::Call, large: bool) -> Result<(), Full> {
+    /// With a turn it is a large one.
+    pub(super) fn call(
+        &self,
+        call: proto::Call,
+        turn: Option<OwnedSemaphorePermit>,
+    ) -> Result<(), Full> {
         let size = call.body.len();
-        self.queue(Message::Call(call), size, large)
+        let large = turn.is_some();
+        self.queue(Message::Call(call), size, (large, turn))
     }
 
     pub(super) fn answer(&self, answer: proto::Answer) -> Result<(), Full> {
@@ -101,14 +109,19 @@ impl Outlet {
             Some(proto::answer::Outcome::Refused(why)) => why.len(),
             None => 0,
         };
-        self.queue(Message::Answer(answer), size, size > LARGE)
+        self.queue(Message::Answer(answer), size, (size > LARGE, None))
     }
 
-    fn queue(&self, message: Message, size: usize, large: bool) -> Result<(), Full> {
+    fn queue(
+        &self,
+        message: Message,
+        size: usize,
+        (large, turn): (bool, Option<OwnedSemaphorePermit>),
+    ) -> Result<(), Full> {
         let units = u32::try_from(1 + size / UNIT).map_err(|_| Full)?;
         let room = Arc::clone(&self.room).try_acquire_many_owned(units).map_err(|_| Full)?;
         let queue = if large { &self.large } else { &self.small };
-        queue.try_send(Queued { message, size, _room: room }).map_err(|_| Full)
+        queue.try_send(Queued { message, size, _room: room, _turn: turn }).map_err(|_| Full)
     }
 }
 

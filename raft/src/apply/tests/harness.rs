@@ -36,10 +36,18 @@ pub(super) struct Harness {
 
 impl Harness {
     pub(super) fn founded() -> Self {
+        Self::of_group(1)
+    }
+
+    pub(super) fn meta() -> Self {
+        Self::of_group(0)
+    }
+
+    fn of_group(group: u64) -> Self {
         let mut log = Self {
             state: State::default(),
             disk: MemoryDisk::new(),
-            keys: Keys::new(1),
+            keys: Keys::new(group),
             index: 0,
             term: 0,
             elapsed: 0,
