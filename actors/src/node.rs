@@ -7,7 +7,7 @@ use std::{collections::HashMap, time::Duration};
 
 use model::ShardId;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
-use raft::{Leadership, Role, Shards};
+use raft::{Hold, Leadership, Role, Shards};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::error;
 
@@ -116,7 +116,7 @@ struct NodeSupervisor;
 
 /// What there is of a shard that this node leads or has led.
 enum Term {
-    Running(ActorRef<ShardMessage>, Leadership),
+    Running(ActorRef<ShardMessage>, Leadership, Hold),
     /// A probe that hangs may take seconds to end. Other shards do not wait for it, but the next
     /// term of this one does: two of them would probe at once.
     Ending,
@@ -173,8 +173,7 @@ impl Actor for NodeSupervisor {
         state: &mut NodeState,
     ) -> Result<(), ActorProcessingErr> {
         let SupervisionEvent::ActorFailed(who, why) = event else { return Ok(()) };
-        let is_it =
-            |term: &Term| matches!(term, Term::Running(actor, _) if actor.get_id() == who.get_id());
+        let is_it = |term: &Term| matches!(term, Term::Running(actor, ..) if actor.get_id() == who.get_id());
         let failed = state.leading.iter().find(|(_, term)| is_it(term));
         if let Some(shard) = failed.map(|(shard, _)| *shard) {
             error!(%shard, %why, "a shard's supervisor crashed; starting it again");
@@ -198,19 +197,21 @@ impl Actor for NodeSupervisor {
 impl NodeState {
     fn step_down(&mut self, myself: &ActorRef<NodeMessage>, shard: ShardId) {
         let role = *self.common.shards.role(shard).borrow();
+        let yields = *self.common.shards.yielding(shard).borrow();
         match self.leading.get(&shard) {
             // It was told of more than one change, and the last was looked at already.
-            Some(Term::Running(_, led)) if role == Role::Leader(*led) => return,
+            Some(Term::Running(_, led, _)) if role == Role::Leader(*led) && !yields => return,
             Some(Term::Running(..)) => {}
             Some(Term::Ending) | None => return,
         }
-        let Some(Term::Running(actor, _)) = self.leading.remove(&shard) else { return };
+        let Some(Term::Running(actor, _, hold)) = self.leading.remove(&shard) else { return };
         self.leading.insert(shard, Term::Ending);
         let myself = myself.clone();
         tokio::spawn(async move {
             if actor.stop_and_wait(None, Some(STOP)).await.is_err() {
                 error!(%shard, "the actors of a former term did not end in time");
             }
+            drop(hold);
             // Nobody is there any more where the node stops.
             let _ = myself.cast(NodeMessage::Ended(shard));
         });
@@ -223,7 +224,11 @@ impl NodeState {
         shard: ShardId,
     ) -> Result<(), SpawnErr> {
         let role = *self.common.shards.role(shard).borrow();
-        let (Role::Leader(leadership), false) = (role, self.leading.contains_key(&shard)) else {
+        let busy = self.leading.contains_key(&shard);
+        let hold = self.common.shards.hold(shard);
+        // Looked at once it is held: who hands over afterwards waits.
+        let yields = *self.common.shards.yielding(shard).borrow();
+        let (Role::Leader(leadership), false, false) = (role, busy, yields) else {
             return Ok(());
         };
         let arguments = ShardArguments { shard, leadership, common: self.common.clone() };
@@ -231,7 +236,7 @@ impl NodeState {
             Actor::spawn_linked(None, ShardSupervisor, arguments, myself.get_cell()).await;
         match spawned {
             Ok((actor, _)) => {
-                self.leading.insert(shard, Term::Running(actor, leadership));
+                self.leading.insert(shard, Term::Running(actor, leadership, hold));
             }
             Err(why) => {
                 error!(%shard, %why, "a shard's supervisor did not start; trying again");
@@ -243,10 +248,18 @@ impl NodeState {
 }
 
 async fn watch_role(shards: Shards, shard: ShardId, supervisor: ActorRef<NodeMessage>) {
-    let mut role = shards.role(shard);
+    let (mut role, mut yielding) = (shards.role(shard), shards.yielding(shard));
     loop {
         role.borrow_and_update();
-        if supervisor.cast(NodeMessage::Role(shard)).is_err() || role.changed().await.is_err() {
+        yielding.borrow_and_update();
+        if supervisor.cast(NodeMessage::Role(shard)).is_err() {
+            return;
+        }
+        let changed = tokio::select! {
+            changed = role.changed() => changed,
+            changed = yielding.changed() => changed,
+        };
+        if changed.is_err() {
             return;
         }
     }

@@ -17,6 +17,7 @@ use crate::{
     command::Envelope,
     disk::{Disk, Fatal},
     error::{OpenError, ProposeError},
+    handover::HandOver,
     machine::{Machine, Replica},
     peer::{Arriving, PeerTransport, Peers},
     room::Room,
@@ -73,6 +74,7 @@ pub(crate) struct Group {
     pub(crate) log: LogStore,
     pub(crate) raft: Raft,
     pub(crate) peers: Peers,
+    pub(crate) handover: HandOver,
     /// The snapshot that another replica is sending.
     pub(crate) arriving: Arriving,
     /// When the leader was heard of last.
@@ -157,6 +159,7 @@ impl Group {
             replica,
             log,
             peers: shared.peers(group),
+            handover: HandOver::default(),
             arriving: Arriving::default(),
             heard: parking_lot::Mutex::default(),
             was_alone,

@@ -27,6 +27,7 @@ mod fixture;
 #[doc(hidden)]
 pub mod fuzzing;
 mod group;
+mod handover;
 mod identity;
 mod machine;
 mod maintain;
@@ -55,6 +56,7 @@ pub use config::ConfigOutcome;
 pub use disk::{Batch, Disk, Fatal, MemoryDisk, RocksDisk, Space, View, Visit, Write};
 pub use error::{OpenError, ProposeError, ReadError};
 pub use group::{Leadership, Role};
+pub use handover::Hold;
 pub use identity::is_fresh;
 pub use maintain::MaintenanceOutcome;
 pub use members::MembersError;

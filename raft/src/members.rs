@@ -84,7 +84,7 @@ impl Shards {
     /// # Errors
     /// See [`MembersError`].
     pub async fn transfer(&self, group: u64, to: NodeId) -> Result<(), MembersError> {
-        self.group_of(group)?.transfer(group, to).await
+        self.group_of(group)?.hand_to(group, to).await
     }
 
     /// Hands every lead of this node to another voter that is level, where there is one: before
@@ -94,7 +94,7 @@ impl Shards {
             // One that is an entry behind at this moment is level at the next.
             while group.leads(number).is_ok_and(|_| group.raft.voter_ids().count() > 1) {
                 for to in group.raft.voter_ids().collect::<Vec<u64>>() {
-                    if group.transfer(number, NodeId(to)).await.is_ok() {
+                    if group.hand_to(number, NodeId(to)).await.is_ok() {
                         return;
                     }
                 }
@@ -128,7 +128,7 @@ impl Shards {
         let (Some(last), true) = (joint.last(), joint.len() > 1) else { return Ok(()) };
         if !last.contains(&node.0) {
             for to in last {
-                if members.transfer(group, NodeId(*to)).await.is_ok() {
+                if members.hand_to(group, NodeId(*to)).await.is_ok() {
                     return Ok(());
                 }
             }
@@ -225,7 +225,16 @@ impl Group {
         Ok(replication.get(&node.0).copied().flatten().map_or(0, |id| id.index))
     }
 
-    async fn transfer(&self, group: u64, to: NodeId) -> Result<(), MembersError> {
+    /// Whether a node that leads may hand the lead to this one, which may be a moment behind.
+    pub(crate) fn fit(&self, group: u64, to: NodeId) -> Result<(), MembersError> {
+        let (node, _) = self.leads(group)?;
+        match self.unfit(group, to, (node, 0))? {
+            Some(detail) => Err(MembersError::NotLevel { group, node: to, detail }),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) async fn transfer(&self, group: u64, to: NodeId) -> Result<(), MembersError> {
         let (node, last) = self.leads(group)?;
         // openraft (0.10.0-alpha.37) never takes a failed transfer back: to a node that is gone
         // or behind the group would stand still until another election.

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use model::{NodeId, Revision, ShardId, Term};
-use raft::{GroupReport, NodeRecord, NodeStanding, ShardStatus, Shards, Survey};
+use raft::{GroupReport, NodeFacts, NodeRecord, NodeStanding, ShardStatus, Shards, Survey};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -147,12 +147,25 @@ impl ClusterView {
             name: cluster.name.clone(),
             incarnation: cluster.incarnation,
             node_id: shards.node_id(),
-            nodes: nodes(&shards.nodes(), survey, shards.shard_count()),
+            nodes: nodes(&known(shards, survey), survey, shards.shard_count()),
             meta: GroupView::of(survey, 0),
             shards: rows.collect(),
             moves: moves.collect(),
         }
     }
+}
+
+/// The nodes that `meta` knows, and those that answer without being known yet: one that has
+/// founded the cluster a moment ago.
+fn known(shards: &Shards, survey: &Survey) -> Vec<(NodeId, NodeRecord)> {
+    let mut nodes = shards.nodes();
+    for node in survey.reports.keys() {
+        if !nodes.iter().any(|(known, _)| known == node) {
+            let (facts, key) = (NodeFacts::default(), String::new());
+            nodes.push((*node, NodeRecord { facts, key, standing: NodeStanding::Active }));
+        }
+    }
+    nodes
 }
 
 fn nodes(records: &[(NodeId, NodeRecord)], survey: &Survey, shards: u32) -> Vec<ClusterNodeView> {
@@ -238,7 +251,7 @@ impl ClusterShardView {
 mod tests {
     use std::collections::BTreeMap;
 
-    use raft::{NodeFacts, NodeReport};
+    use raft::NodeReport;
 
     use super::*;
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::App;
 
-const ROUTES: [(&str, &str); 27] = [
+const ROUTES: [(&str, &str); 31] = [
     ("get", "/api/v1/infrastructure/resources"),
     ("get", "/api/v1/infrastructure/resources/{id}"),
     ("put", "/api/v1/infrastructure/resources/{id}"),
@@ -22,6 +22,10 @@ const ROUTES: [(&str, &str); 27] = [
     ("delete", "/api/v1/infrastructure/maintenance/{name}"),
     ("get", "/api/v1/coverage"),
     ("get", "/api/v1/cluster"),
+    ("post", "/api/v1/cluster/init"),
+    ("post", "/api/v1/cluster/nodes/{node}/drain"),
+    ("post", "/api/v1/cluster/nodes/{node}/resume"),
+    ("delete", "/api/v1/cluster/nodes/{node}"),
     ("get", "/api/v1/sinks"),
     ("get", "/api/v1/config"),
     ("get", "/openapi.json"),

@@ -67,9 +67,9 @@ fn every_problem_is_listed_at_once_with_its_line_and_key() {
         "b.yaml:2: node.naem: unknown key `naem`, did you mean `name`?",
         "b.yaml:3: listen.http: expected an IP address and a port, such as 127.0.0.1:7420 or [::1]:7420",
         "b.yaml:3: listen.peer: 127.0.0.1:7422 is the address of listen.grpc, too",
+        "b.yaml:5: tls.ca_file: cannot read ca.pem: No such file or directory (os error 2)",
         "b.yaml:5: tls: `cert_file` is missing",
         "b.yaml:5: tls: `key_file` is missing",
-        "b.yaml:5: tls.ca_file: cannot read ca.pem: No such file or directory (os error 2)",
         "b.yaml:6: auth: `auth` is not in this version",
         "b.yaml:8: sinks[0].pulsar: `pulsar` is not in this version",
         "b.yaml:10: sinks[2]: a sink named `file` exists already; give one a `name`",
@@ -78,7 +78,7 @@ fn every_problem_is_listed_at_once_with_its_line_and_key() {
         "b.yaml:14: resources[0].type: \"HOSTS\" is not a resource type, did you mean `HOST`?",
         "b.yaml:20: resources[1].timeout: timeout 5s is longer than interval 1s",
         "b.yaml:22: colour: unknown key `colour`; allowed are cluster, node, listen, \
-         defaults, secrets, sinks, resources, peers, tls, retention, auth, sources, alerts, routes, receivers",
+         defaults, peers, tls, secrets, sinks, resources, retention, auth, sources, alerts, routes, receivers",
         "b.yaml:23: retention: `retention` is not in this version",
     ];
     assert_eq!(found, expected.join("\n"));
