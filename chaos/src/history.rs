@@ -3,10 +3,14 @@
 //! Invariant: plain data with a JSON form; times are milliseconds since the run began, by the
 //! harness's monotonic clock, unless a field says otherwise.
 
-use std::collections::BTreeMap;
+mod hurt;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use harness::oracle::{Ledger, Told};
 use serde::{Deserialize, Serialize};
+
+pub use hurt::{Asked, Damage, Lag, Minority, Pressure, Question, Sighting, TimerNote};
 
 /// Milliseconds since the run began.
 pub type Moment = u64;
@@ -24,9 +28,9 @@ pub struct History {
     pub bounds: Bounds,
     /// Faults, in order.
     pub faults: Vec<FaultNote>,
-    /// Starts of the node's process.
+    /// Starts of a node's process.
     pub starts: Vec<Start>,
-    /// Ends of the node's process.
+    /// Ends of a node's process.
     pub ends: Vec<End>,
     /// Targets and every probe that reached them.
     pub targets: Vec<TargetLog>,
@@ -36,8 +40,8 @@ pub struct History {
     pub refused: Vec<String>,
     /// Linearizable reads of clients.
     pub reads: Vec<ReadNote>,
-    /// Resident memory of the node, in bytes.
-    pub memory: Vec<(Moment, u64)>,
+    /// Resident memory of each node.
+    pub memory: Vec<Resident>,
     /// What was damaged on disk, and what came of it.
     pub damages: Vec<Damage>,
     /// The last look at everything after a round.
@@ -54,7 +58,13 @@ pub struct History {
     /// Spans in which the harness itself was late.
     #[serde(default)]
     pub lags: Vec<Lag>,
-    /// The end of the node's log, where something was broken.
+    /// Moments at which a leader may have lost its lead without its process having ended.
+    #[serde(default)]
+    pub turns: Vec<Moment>,
+    /// Spans in which one node was all that was left.
+    #[serde(default)]
+    pub minorities: Vec<Minority>,
+    /// The end of each node's log, where something was broken.
     #[serde(default)]
     pub log: String,
 }
@@ -70,6 +80,9 @@ pub struct Bounds {
     pub memory: u64,
     /// Whether the node's wall clock is moved.
     pub clock_moves: bool,
+    /// How many nodes there are; 0 in histories of one that do not say.
+    #[serde(default)]
+    pub nodes: usize,
 }
 
 /// One fault.
@@ -83,18 +96,28 @@ pub struct FaultNote {
     pub what: String,
 }
 
-/// A start of the node's process.
+/// A start of a node's process.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Start {
+    /// The node.
+    #[serde(default)]
+    pub node: String,
     /// When it was asked for.
     pub at: Moment,
     /// How long until it was ready, in milliseconds; absent where it refused.
     pub ready_after: Option<u64>,
 }
 
-/// An end of the node's process.
+/// Resident memory of a node: when, how many bytes, which node.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Resident(pub Moment, pub u64, #[serde(default)] pub String);
+
+/// An end of a node's process.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct End {
+    /// The node.
+    #[serde(default)]
+    pub node: String,
     /// When it was seen.
     pub at: Moment,
     /// Whether the scenario wanted it.
@@ -145,78 +168,6 @@ pub struct ReadNote {
     pub version: Option<u64>,
 }
 
-/// One damage to the stored bytes, and how the node took it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Damage {
-    /// The round, from 1.
-    pub round: u32,
-    /// The file, relative to the data directory, and what was done to it.
-    pub what: String,
-    /// The file's name alone.
-    pub file: String,
-    /// What its refusal has to say; anything that names the damage where absent.
-    #[serde(default)]
-    pub found_by: Option<String>,
-    /// The words with which the node refused to start or ended; absent where it served.
-    pub refused: Option<String>,
-    /// What it showed that differs from what it had acknowledged before; empty is well.
-    pub differences: Vec<String>,
-}
-
-/// How a resource was shown while it was hurt.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Sighting {
-    /// When.
-    pub at: Moment,
-    /// What was the matter.
-    pub under: String,
-    /// What was shown.
-    pub row: Row,
-    /// What may be shown.
-    pub expected: String,
-}
-
-/// A span in which the harness itself did not get to run.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Lag {
-    /// Its begin.
-    pub from: Moment,
-    /// Its end.
-    pub until: Moment,
-}
-
-/// A span in which more was asked for than the node has memory for.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Pressure {
-    /// Its begin.
-    pub from: Moment,
-    /// Its end.
-    pub until: Moment,
-    /// Reads that were answered.
-    pub answered: u64,
-    /// Reads that were refused, to be tried again later.
-    pub refused: u64,
-}
-
-/// A threshold with a holding time, violated without a break from one moment on.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct TimerNote {
-    /// The resource's id.
-    pub id: String,
-    /// When the first violating observation was sent.
-    pub asked: Moment,
-    /// When it was acknowledged.
-    pub since: Moment,
-    /// The holding time, in milliseconds.
-    pub hold: u64,
-    /// How much later than the holding time it may be told, in milliseconds.
-    pub slack: u64,
-    /// When the level was first shown.
-    pub told: Option<Moment>,
-    /// When it was last looked for.
-    pub until: Moment,
-}
-
 /// A look at everything, when nothing is hurt any more.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct State {
@@ -226,9 +177,15 @@ pub struct State {
     pub answered: Moment,
     /// All rows.
     pub rows: Vec<Row>,
-    /// All events of the file sink, in its order.
+    /// What each node shows by itself, where there are several.
+    #[serde(default)]
+    pub replicas: Vec<Replica>,
+    /// All events: of one file in its order, of several files by shard and offset, each once.
     pub events: Vec<Told>,
-    /// Why the event file could not be read, if so.
+    /// Shard and offset of the events of each file, in its order, where there are several.
+    #[serde(default)]
+    pub files: BTreeMap<String, Vec<(u64, u64)>>,
+    /// Why the event files could not be read, if so.
     pub torn: Option<String>,
     /// The ledger of each target, by resource id.
     pub ledgers: BTreeMap<String, Ledger>,
@@ -238,8 +195,19 @@ pub struct State {
     pub settled: Moment,
 }
 
+/// What one node shows of the shards that it holds, without asking others.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Replica {
+    /// The node.
+    pub node: String,
+    /// The shards in which it votes.
+    pub shards: BTreeSet<u64>,
+    /// Their rows.
+    pub rows: Vec<Row>,
+}
+
 /// A resource as it was shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
     /// Its id.
     pub id: String,
@@ -253,6 +221,12 @@ pub struct Row {
     pub reason: String,
     /// The label `version` of those that clients write.
     pub version: Option<u64>,
+    /// The shard that holds it.
+    #[serde(default)]
+    pub shard: u64,
+    /// Since when the health holds.
+    #[serde(default)]
+    pub since: String,
 }
 
 impl History {
@@ -262,7 +236,7 @@ impl History {
         self.state.rows.iter().find(|row| row.id == id)
     }
 
-    /// The moments at which the process ended.
+    /// The moments at which a process ended.
     pub fn stops(&self) -> impl Iterator<Item = Moment> {
         self.ends.iter().map(|end| end.at)
     }

@@ -13,6 +13,7 @@ mod events;
 mod fixture;
 mod gap;
 mod linear;
+mod minority;
 mod poller;
 mod timers;
 

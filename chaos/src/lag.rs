@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use harness::Launcher;
+use harness::Node;
 use parking_lot::Mutex;
 use rustix::process::{getpriority_process, setpriority_process};
 use tokio::task::JoinHandle;
@@ -19,13 +19,15 @@ const NOTED: Duration = Duration::from_millis(100);
 /// How far the harness is put above the node.
 const ABOVE: i32 = 10;
 
-/// Puts the harness above the node, where it may be: targets that answer late would be called
+/// Puts the harness above the nodes, where it may be: targets that answer late would be called
 /// slow, and rightly so.
-pub(crate) fn put_above(launcher: &mut Launcher) {
+pub(crate) fn put_above(nodes: &mut [Node]) {
     let now = getpriority_process(None).unwrap_or(0);
-    // Raised once; the node must not inherit it.
+    // Raised once; the nodes must not inherit it.
     if now <= -ABOVE || setpriority_process(None, now - ABOVE).is_ok() {
-        launcher.wrap(["nice", "-n", &ABOVE.to_string()]);
+        for node in nodes {
+            node.launcher().wrap(["nice", "-n", &ABOVE.to_string()]);
+        }
     }
 }
 

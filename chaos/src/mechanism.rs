@@ -8,6 +8,7 @@ pub(crate) mod damage;
 pub(crate) mod fail_points;
 pub(crate) mod faketime;
 pub(crate) mod limits;
+mod network;
 mod power_cut;
 pub(crate) mod resolver;
 mod small_fs;
@@ -17,6 +18,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+pub use network::{Dropped, NETWORK, Network};
 pub use power_cut::{POWER_CUT, cut};
 pub use small_fs::{Filler, SMALL_FS, SmallFs, free};
 pub use strace::{Injection, STRACE, Tracer};

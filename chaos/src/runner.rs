@@ -3,30 +3,29 @@
 //! Invariant: the first round in which an invariant is broken ends the run, so that what is
 //! written down ends with the cause.
 
+mod prepare;
+
 use std::{
     path::PathBuf,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
-use harness::{Config, Node};
-use rand::{SeedableRng, rngs::StdRng};
+use anyhow::bail;
+use harness::{Node, cluster::name};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     arena::Arena,
-    history::{History, Start},
+    history::History,
     invariants,
-    lag::{Lags, put_above},
-    mechanism::fail_points,
     progress::Progress,
-    scenario::{Fault, Scenario, Site},
-    workload::{Clients, Crowd},
+    scenario::{Fault, Scenario},
+    workload::Clients,
 };
 
 /// The most that one round may take, looking included.
 const ROUND: Duration = Duration::from_secs(150);
-/// Lines of the node's log that a broken run keeps.
+/// Lines of each node's log that a broken run keeps.
 const LOG_KEPT: usize = 2_000;
 
 /// How to run.
@@ -105,7 +104,7 @@ pub async fn run(scenario: &Scenario, options: &Options) -> (Verdict, History) {
     }
     let began = Instant::now();
     let mut verdict = Verdict::begun(scenario, options.seed);
-    let history = match prepare(scenario, options).await {
+    let history = match prepare::prepare(scenario, options).await {
         Err(why) => {
             verdict.failed = Some(format!("cannot begin: {why:#}"));
             History::default()
@@ -113,11 +112,13 @@ pub async fn run(scenario: &Scenario, options: &Options) -> (Verdict, History) {
         Ok((mut arena, mut fault)) => {
             rounds(scenario, options, &mut arena, fault.as_mut(), &mut verdict).await;
             let mut history = std::mem::take(&mut arena.history);
-            if !verdict.held() {
-                history.log = arena.node.log(LOG_KEPT);
+            if !verdict.held() || options.verbose {
+                history.log = logs(&arena);
             }
-            // In this order: the process, what its fault has mounted, the directory below that.
-            let _ = arena.node.kill();
+            // In this order: the processes, what the fault has mounted, the directories below that.
+            for node in &mut arena.cluster.nodes {
+                let _ = node.kill();
+            }
             drop(fault);
             drop(arena);
             history
@@ -125,6 +126,11 @@ pub async fn run(scenario: &Scenario, options: &Options) -> (Verdict, History) {
     };
     verdict.seconds = began.elapsed().as_secs_f64();
     (verdict, history)
+}
+
+fn logs(arena: &Arena) -> String {
+    let log = |(n, node): (usize, &Node)| format!("== {}\n{}\n", name(n), node.log(LOG_KEPT));
+    arena.nodes().iter().enumerate().map(log).collect()
 }
 
 async fn rounds(
@@ -140,6 +146,7 @@ async fn rounds(
         verdict.rounds = round;
         arena.round = round;
         arena.crowd.stir(options.seed ^ u64::from(round));
+        arena.clients.iter().for_each(Clients::wake);
         let done = tokio::time::timeout(ROUND, async {
             fault.round(arena).await?;
             arena.look().await
@@ -156,54 +163,6 @@ async fn rounds(
             return;
         }
     }
-}
-
-async fn prepare(scenario: &Scenario, options: &Options) -> Result<(Arena, Box<dyn Fault>)> {
-    let interval = scenario.workload.interval;
-    let config =
-        Config::new().timing(&format!("{interval}ms"), &format!("{}ms", interval * 9 / 10));
-    let binary = match &options.binary {
-        asked if scenario.fail_points => fail_points::binary(asked.as_deref())?,
-        Some(binary) => binary.clone(),
-        None => harness::binary::path()?,
-    };
-    let mut node = Node::prepare_of(&config, binary)?;
-    node.keep_quiet();
-    put_above(node.launcher());
-    if !options.points.is_empty() {
-        fail_points::arm(node.launcher(), &options.points);
-    }
-    let (seed, points) = (options.seed, options.points.clone());
-    let mut site = Site { node: &mut node, config, seed, points };
-    let fault = (scenario.begin)(&mut site)?;
-    let config = site.config;
-    node.configure(&config)?;
-    let began = Instant::now();
-    let ready_after = u64::try_from(node.launch().await?.as_millis()).ok();
-    let crowd = Crowd::start(scenario.workload).await?;
-    let client = node.client();
-    crowd.declare(&client).await.context("cannot declare the targets")?;
-    let clients = Clients::start(&client, scenario.workload.writers, options.seed, began);
-    let history = History {
-        scenario: scenario.name.to_owned(),
-        seed: options.seed,
-        invariants: scenario.invariants.to_owned(),
-        bounds: scenario.bounds(),
-        starts: vec![Start { at: 0, ready_after }],
-        ..History::default()
-    };
-    let arena = Arena {
-        node,
-        crowd,
-        clients: Some(clients),
-        history,
-        began,
-        lags: Lags::start(began),
-        round: 0,
-        random: StdRng::seed_from_u64(options.seed),
-        verbose: options.verbose,
-    };
-    Ok((arena, fault))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::{
     arena::Arena,
     history::Bounds,
     invariants,
-    mechanism::{Mechanism, fail_points},
+    mechanism::{Mechanism, NETWORK, fail_points},
     workload::Workload,
 };
 
@@ -25,29 +25,33 @@ pub struct Scenario {
     pub fault: &'static str,
     /// The letters of the invariants that must hold.
     pub invariants: &'static str,
+    /// How many nodes it runs on.
+    pub nodes: usize,
+    /// Whether each of them is on a network of its own, whose links can be cut.
+    pub network: bool,
     /// What goes on meanwhile.
     pub workload: Workload,
     /// What a gap between two checks may exceed the interval by, in milliseconds; where `G` is
     /// among the invariants.
     pub gap: u64,
-    /// The most resident memory of the node, in MiB.
+    /// The most resident memory of each node, in MiB.
     pub memory: u64,
-    /// Whether the node's wall clock is moved.
+    /// Whether the nodes' wall clock is moved.
     pub clock_moves: bool,
     /// Whether it needs the build of the node that has fail points.
     pub fail_points: bool,
     /// What it needs of the machine.
     pub needs: &'static [Mechanism],
-    /// Prepares the place where the node will run, before its first start.
+    /// Prepares the place where the nodes will run, before their first start.
     pub begin: fn(&mut Site<'_>) -> Result<Box<dyn Fault>>,
 }
 
-/// Where the node will run: the disk (`node.disk()`) may be mounted over, the launcher wrapped,
-/// the configuration extended.
+/// Where the nodes will run: a disk (`node.disk()`) may be mounted over, a launcher wrapped, the
+/// configuration extended.
 pub struct Site<'a> {
-    /// The node, not started yet.
-    pub node: &'a mut Node,
-    /// Its configuration; written before the first start.
+    /// The nodes, not started yet.
+    pub nodes: &'a mut [Node],
+    /// What their configurations have in common; written before the first start.
     pub config: Config,
     /// The seed of the run.
     pub seed: u64,
@@ -55,10 +59,17 @@ pub struct Site<'a> {
     pub points: String,
 }
 
+impl Site<'_> {
+    /// The node; of several the first.
+    pub fn node(&mut self) -> &mut Node {
+        &mut self.nodes[0]
+    }
+}
+
 /// A fault in action. What it holds (a mount, a cgroup) is given back when it is dropped, after
 /// the node has ended.
 pub trait Fault: Send {
-    /// One round: hurts, heals, and leaves a node that is ready. Everything is looked at after it.
+    /// One round: hurts, heals, and leaves nodes that are ready. Everything is looked at after it.
     fn round<'a>(&'a mut self, arena: &'a mut Arena) -> BoxFuture<'a, Result<()>>;
 }
 
@@ -69,6 +80,8 @@ impl Scenario {
         name: "",
         fault: "",
         invariants: "AEPLCMU",
+        nodes: 1,
+        network: false,
         workload: Workload::USUAL,
         gap: 0,
         memory: 1_024,
@@ -84,13 +97,14 @@ impl Scenario {
             gap: self.gap,
             memory: self.memory << 20,
             clock_moves: self.clock_moves,
+            nodes: self.nodes,
         }
     }
 
     /// Why this machine cannot run it, if so; `binary` is a build of the node that was asked for.
     #[must_use]
     pub fn missing(&self, binary: Option<&Path>) -> Option<String> {
-        let mut needs = self.needs.iter();
+        let mut needs = self.needs.iter().chain(self.network.then_some(&NETWORK));
         let lacking = needs.find_map(|mechanism| {
             (mechanism.probe)().err().map(|why| format!("{}: {why}", mechanism.name))
         });

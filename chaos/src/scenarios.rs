@@ -4,16 +4,26 @@ mod bit_flip;
 mod clock;
 mod crashes;
 mod disk_full;
+mod disk_lost;
 mod dns;
 mod exhausted;
+mod follower_kill;
 mod held;
 mod io_error;
+mod leader_kill;
+mod leader_pause;
+mod loss;
+mod majority_kill;
+mod membership;
 mod memory;
 mod misread;
+mod one_way;
+mod partition;
 mod power_cut;
 mod restart;
 mod slow_disk;
 mod starved;
+mod starved_cluster;
 mod torn_tail;
 mod victim;
 
@@ -25,6 +35,13 @@ pub const ALL: &[Scenario] = &[
     restart::KILL_LONG,
     restart::KILL_POINTS,
     held::KILL_TIMERS,
+    leader_kill::LEADER,
+    follower_kill::FOLLOWER,
+    majority_kill::MAJORITY,
+    leader_pause::PAUSE,
+    partition::PARTITION,
+    one_way::ONE_WAY,
+    loss::LOSS,
     clock::CLOCK,
     disk_full::FULL,
     io_error::ERROR,
@@ -33,9 +50,13 @@ pub const ALL: &[Scenario] = &[
     torn_tail::TORN,
     bit_flip::FLIP,
     misread::MISREAD,
+    disk_lost::LOST,
     dns::DNS,
     memory::SHORT,
     starved::STARVED,
+    starved_cluster::STARVED,
+    membership::MEMBERSHIP,
+    membership::FOUR,
     crashes::CRASHES,
     exhausted::DESCRIPTORS,
     exhausted::THREADS,

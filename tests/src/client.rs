@@ -19,6 +19,7 @@ const MAX_PAGES: usize = 1_000;
 pub struct Client {
     base: String,
     http: reqwest::Client,
+    patience: Duration,
 }
 
 /// An answer of any status.
@@ -45,6 +46,12 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// Whether the same request may succeed later.
+    #[must_use]
+    pub fn may_succeed_later(&self) -> bool {
+        matches!(self.status.as_u16(), 429 | 502 | 503 | 504 | 507)
+    }
+
     /// The answer itself where its status is 2xx.
     ///
     /// # Errors
@@ -63,7 +70,13 @@ impl Client {
     #[must_use]
     pub fn new(base: &str) -> Self {
         let http = reqwest::Client::builder().no_proxy().build().expect("a plain client is built");
-        Self { base: base.to_owned(), http }
+        Self { base: base.to_owned(), http, patience: TIMEOUT }
+    }
+
+    /// One that waits so long for an answer.
+    #[must_use]
+    pub fn patient(&self, patience: Duration) -> Self {
+        Self { patience, ..self.clone() }
     }
 
     /// Any request.
@@ -78,7 +91,7 @@ impl Client {
         body: Option<String>,
     ) -> Result<Answer> {
         let mut request =
-            self.http.request(method, format!("{}{path}", self.base)).timeout(TIMEOUT);
+            self.http.request(method, format!("{}{path}", self.base)).timeout(self.patience);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -129,7 +142,7 @@ impl Client {
         for tries in 1.. {
             let why = match self.put(id, declaration, key).await {
                 Ok(answer) if answer.status.is_success() => return Ok(tries),
-                Ok(answer) if is_transient(answer.status) => answer.text,
+                Ok(answer) if answer.may_succeed_later() => answer.text,
                 Ok(answer) => bail!("{id} is refused: {} {}", answer.status, answer.text),
                 Err(lost) => lost.to_string(),
             };
@@ -249,11 +262,6 @@ impl Client {
         let value = line.and_then(|line| line.rsplit(' ').next());
         value.and_then(|v| v.parse().ok()).with_context(|| format!("no metric {name} in:\n{text}"))
     }
-}
-
-/// Whether the same request may succeed later.
-fn is_transient(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 429 | 502 | 503 | 504 | 507)
 }
 
 /// The target of `rel="next"` in a `Link` header (RFC 8288).

@@ -1,14 +1,14 @@
 //! Several nodes on this machine, with certificates that the binary itself has made.
 
-use std::time::Duration;
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
-    Client, Config, Node,
-    config::{Membership, free_port},
+    Client, Config, Node, binary,
+    config::{Membership, Place},
     eventually,
     oracle::EventFile,
 };
@@ -21,9 +21,10 @@ const FORMED: Duration = Duration::from_secs(90);
 pub struct Cluster {
     /// The nodes, in the order of their names.
     pub nodes: Vec<Node>,
-    ports: Vec<u16>,
+    places: Vec<Place>,
     certificates: TempDir,
     config: Config,
+    binary: PathBuf,
 }
 
 impl Cluster {
@@ -32,15 +33,42 @@ impl Cluster {
     /// # Errors
     /// Where there is no binary, directory or port to be had.
     pub fn prepare(count: usize, config: &Config) -> Result<Self> {
+        let places = (0..count).map(|_| Place::loopback()).collect::<Result<_>>()?;
+        Self::prepare_at(places, config, binary::path()?)
+    }
+
+    /// The same where the caller says, with another build of the binary.
+    ///
+    /// # Errors
+    /// As [`Cluster::prepare`].
+    pub fn prepare_at(places: Vec<Place>, config: &Config, binary: PathBuf) -> Result<Self> {
         let certificates = tempfile::Builder::new().prefix("bellwether-").tempdir()?;
-        let mut cluster =
-            Self { nodes: Vec::new(), ports: Vec::new(), certificates, config: config.clone() };
-        cluster.ports = (0..count).map(|_| free_port()).collect::<Result<_>>()?;
-        for n in 0..count {
+        let config = config.clone();
+        let mut cluster = Self { nodes: Vec::new(), places, certificates, config, binary };
+        for n in 0..cluster.places.len() {
             let node = cluster.node(n)?;
             cluster.nodes.push(node);
         }
         Ok(cluster)
+    }
+
+    /// A node that has no others and is founded by its first start.
+    ///
+    /// # Errors
+    /// As [`Cluster::prepare`].
+    pub fn alone(config: &Config, binary: PathBuf) -> Result<Self> {
+        let certificates = tempfile::Builder::new().prefix("bellwether-").tempdir()?;
+        let nodes = vec![Node::prepare_of(config, binary.clone())?];
+        Ok(Self { nodes, places: Vec::new(), certificates, config: config.clone(), binary })
+    }
+
+    /// Writes another configuration for all nodes.
+    ///
+    /// # Errors
+    /// Where a file cannot be written.
+    pub fn configure(&mut self, config: &Config) -> Result<()> {
+        self.config = config.clone();
+        (0..self.nodes.len()).try_for_each(|n| self.nodes[n].configure(&self.config_of(n)))
     }
 
     /// The same, started, founded, and with every group on three of them.
@@ -62,18 +90,30 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::prepare`].
     pub fn add(&mut self) -> Result<&mut Node> {
-        self.ports.push(free_port()?);
+        self.add_at(Place::loopback()?)
+    }
+
+    /// The same where the caller says.
+    ///
+    /// # Errors
+    /// As [`Cluster::prepare`].
+    pub fn add_at(&mut self, place: Place) -> Result<&mut Node> {
+        self.places.push(place);
         let node = self.node(self.nodes.len())?;
         self.nodes.push(node);
         self.nodes.last_mut().context("it was just put in")
     }
 
     fn node(&self, n: usize) -> Result<Node> {
-        let name = format!("n{}", n + 1);
-        let node = Node::prepare(&self.config)?;
-        self.certify(&node, &name)?;
-        node.configure(&self.config.clone().member(self.membership(n, &name)))?;
+        let (place, config) = (self.places[n], self.config_of(n));
+        let node = Node::prepare_at(place.http, &config, self.binary.clone())?;
+        self.certify(&node, &name(n))?;
         Ok(node)
+    }
+
+    fn config_of(&self, n: usize) -> Config {
+        let config = self.config.clone();
+        if self.places.is_empty() { config } else { config.member(self.membership(n, &name(n))) }
     }
 
     /// What makes a node one of this cluster.
@@ -82,10 +122,14 @@ impl Cluster {
         Membership {
             name: name.to_owned(),
             zone: format!("z{}", n + 1),
-            port: self.ports[n],
-            peers: self.ports.clone(),
+            peer: self.places[n].peer,
+            peers: self.peers(),
             certificates: self.certificates.path().to_owned(),
         }
+    }
+
+    fn peers(&self) -> Vec<SocketAddr> {
+        self.places.iter().map(|place| place.peer).collect()
     }
 
     fn certify(&self, node: &Node, name: &str) -> Result<()> {
@@ -162,6 +206,12 @@ impl Cluster {
         let place = name.strip_prefix('n').and_then(|n| n.parse::<usize>().ok());
         place.map(|n| n - 1).with_context(|| format!("an unknown node leads: {most}"))
     }
+}
+
+/// What a node is called, by its place.
+#[must_use]
+pub fn name(n: usize) -> String {
+    format!("n{}", n + 1)
 }
 
 /// The cluster as a node shows it.

@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write,
-    net::TcpListener,
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
 };
 
@@ -26,18 +26,17 @@ pub struct Membership {
     pub name: String,
     /// Its zone.
     pub zone: String,
-    /// The port where others reach it.
-    pub port: u16,
-    /// The ports of those that it is told of.
-    pub peers: Vec<u16>,
+    /// Where others reach it.
+    pub peer: SocketAddr,
+    /// Where those are that it is told of.
+    pub peers: Vec<SocketAddr>,
     /// Where `ca.pem`, `NAME.pem` and `NAME.key` are.
     pub certificates: PathBuf,
 }
 
 impl Membership {
     fn render(&self, yaml: &mut String) {
-        let peers: Vec<String> =
-            self.peers.iter().map(|port| format!("\"127.0.0.1:{port}\"")).collect();
+        let peers: Vec<String> = self.peers.iter().map(|peer| format!("\"{peer}\"")).collect();
         let file = |name: &str| {
             Value::from(self.certificates.join(name).display().to_string()).to_string()
         };
@@ -92,12 +91,12 @@ impl Config {
         self
     }
 
-    /// The document for a node that keeps everything under `dir` and listens on `port`.
+    /// The document for a node that keeps everything under `dir` and listens on `http`.
     #[must_use]
-    pub fn render(&self, dir: &Path, port: u16) -> String {
+    pub fn render(&self, dir: &Path, http: SocketAddr) -> String {
         let (name, zone, peer) = match &self.member {
             Some(member) => {
-                let peer = format!(", peer: \"127.0.0.1:{}\"", member.port);
+                let peer = format!(", peer: \"{}\"", member.peer);
                 (member.name.as_str(), member.zone.as_str(), peer)
             }
             None => ("n1", "a", String::new()),
@@ -105,7 +104,7 @@ impl Config {
         let mut yaml = format!(
             "cluster: {{ name: {}, shards: 16 }}\n\
              node: {{ name: {name}, region: eu-1, zone: {zone}, data_dir: {} }}\n\
-             listen: {{ http: \"127.0.0.1:{port}\"{peer} }}\n",
+             listen: {{ http: \"{http}\"{peer} }}\n",
             self.cluster,
             Value::from(dir.join("data").display().to_string()),
         );
@@ -127,6 +126,32 @@ impl Config {
     }
 }
 
+/// Where a node listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// For people and programs.
+    pub http: SocketAddr,
+    /// For other nodes.
+    pub peer: SocketAddr,
+}
+
+impl Place {
+    /// On ports of the loopback interface that nobody else has.
+    ///
+    /// # Errors
+    /// Where no port is left.
+    pub fn loopback() -> Result<Self> {
+        let free = || Ok::<_, anyhow::Error>((Ipv4Addr::LOCALHOST, free_port()?).into());
+        Ok(Self { http: free()?, peer: free()? })
+    }
+
+    /// On the usual ports of an address that no other node has.
+    #[must_use]
+    pub fn alone_at(ip: IpAddr) -> Self {
+        Self { http: (ip, 7420).into(), peer: (ip, 7422).into() }
+    }
+}
+
 /// A port of the loopback interface that was free a moment ago.
 ///
 /// # Errors
@@ -144,7 +169,7 @@ mod tests {
     #[test]
     fn a_document_names_the_port_and_keeps_everything_in_its_directory() {
         let config = Config::new().timing("1s", "500ms").resource(json!({"name": "a"}));
-        let yaml = config.render(Path::new("/t/x"), 81);
+        let yaml = config.render(Path::new("/t/x"), ([127, 0, 0, 1], 81).into());
         for line in [
             "listen: { http: \"127.0.0.1:81\" }",
             "defaults: { interval: 1s, timeout: 500ms, failures: 1, successes: 1 }",

@@ -22,5 +22,6 @@ pub use cluster::Cluster;
 pub use config::Config;
 pub use launcher::Launcher;
 pub use node::Node;
+pub use reqwest::Method;
 pub use storm::Storm;
 pub use wait::eventually;

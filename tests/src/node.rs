@@ -4,6 +4,7 @@
 
 use std::{
     fs,
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
     time::{Duration, Instant},
@@ -20,11 +21,11 @@ const READY: Duration = Duration::from_secs(60);
 /// How much of its log a failure shows, in lines.
 const TAIL: usize = 40;
 
-/// A node on a directory and a port of its own.
+/// A node on a directory and an address of its own.
 #[derive(Debug)]
 pub struct Node {
     dir: TempDir,
-    port: u16,
+    http: SocketAddr,
     child: Option<Child>,
     launcher: Launcher,
     quiet: bool,
@@ -44,14 +45,16 @@ impl Node {
     /// # Errors
     /// Where there is no directory or port to be had.
     pub fn prepare_of(config: &Config, binary: PathBuf) -> Result<Self> {
+        Self::prepare_at((Ipv4Addr::LOCALHOST, free_port()?).into(), config, binary)
+    }
+
+    /// The same at an address of the caller's choice.
+    ///
+    /// # Errors
+    /// Where there is no directory to be had.
+    pub fn prepare_at(http: SocketAddr, config: &Config, binary: PathBuf) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("bellwether-").tempdir()?;
-        let node = Self {
-            dir,
-            port: free_port()?,
-            child: None,
-            launcher: Launcher::of(binary),
-            quiet: false,
-        };
+        let node = Self { dir, http, child: None, launcher: Launcher::of(binary), quiet: false };
         fs::create_dir(node.disk())?;
         node.configure(config)?;
         Ok(node)
@@ -113,6 +116,9 @@ impl Node {
     pub fn start_process(&mut self) -> Result<()> {
         let mut command = self.clean(self.launcher.command());
         command.arg("run").arg("--config").arg(self.config_file());
+        if !self.http.ip().is_loopback() {
+            command.arg("--insecure");
+        }
         for (name, value) in self.launcher.variables() {
             command.env(name, value);
         }
@@ -124,7 +130,7 @@ impl Node {
     /// # Errors
     /// Where the file cannot be written.
     pub fn configure(&self, config: &Config) -> Result<()> {
-        let yaml = config.render(&self.disk(), self.port);
+        let yaml = config.render(&self.disk(), self.http);
         fs::write(self.config_file(), yaml).context("cannot write the configuration")
     }
 
@@ -254,7 +260,7 @@ impl Node {
     /// `HOST:PORT` of the HTTP listener.
     #[must_use]
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        self.http.to_string()
     }
 
     fn cli_command(&self, arguments: &[&str]) -> Command {

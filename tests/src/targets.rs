@@ -6,7 +6,7 @@
 mod serve;
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -92,10 +92,18 @@ impl Targets {
     /// # Errors
     /// Where no port is left.
     pub async fn start(protocol: Protocol, count: usize) -> Result<Self> {
+        Self::start_at(Ipv4Addr::LOCALHOST.into(), protocol, count).await
+    }
+
+    /// The same at an address of the caller's choice.
+    ///
+    /// # Errors
+    /// As [`Targets::start`].
+    pub async fn start_at(ip: IpAddr, protocol: Protocol, count: usize) -> Result<Self> {
         let targets: Vec<_> = (0..count).map(|_| Arc::new(Target::new())).collect();
         let ports = if protocol == Protocol::Http { 1 } else { count };
-        let mut this =
-            Self { protocol, targets, addresses: vec![loopback(); ports], servers: Vec::new() };
+        let addresses = vec![SocketAddr::new(ip, 0); ports];
+        let mut this = Self { protocol, targets, addresses, servers: Vec::new() };
         this.listen().await?;
         Ok(this)
     }
@@ -211,8 +219,4 @@ impl Drop for Flipper {
 /// Between half of a span and one and a half.
 fn jittered(span: Duration, random: &mut impl Rng) -> Duration {
     span.mul_f64(random.random_range(0.5..1.5))
-}
-
-fn loopback() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], 0))
 }

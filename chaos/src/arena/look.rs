@@ -2,22 +2,22 @@
 
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     time::{Duration, Instant, SystemTime},
 };
 
 use anyhow::{Context, Result, ensure};
 use harness::{
-    Client, eventually,
+    Client,
+    cluster::name,
+    eventually,
     oracle::{EventFile, Ledger, Told},
 };
 use model::WallTime;
 use serde_json::Value;
 
-use super::Arena;
-use crate::{
-    history::{Row, State, WriteNote},
-    workload::version,
-};
+use super::{Arena, picture::Picture};
+use crate::history::{Row, State, WriteNote};
 
 /// How long rows may take to agree with the targets after healing, by the fault matrix.
 const SETTLED: Duration = Duration::from_secs(30);
@@ -28,23 +28,42 @@ const TOLD: Duration = Duration::from_secs(10);
 const APART: u64 = 100;
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// What the event files tell.
+#[derive(Default)]
+struct Files {
+    events: Vec<Told>,
+    /// Shard and offset of each event of each of several files.
+    places: BTreeMap<String, Vec<(u64, u64)>>,
+}
+
 impl Arena {
-    /// Stops the flips, waits until what is shown agrees or the time is up, and notes everything.
+    /// Stops flips and writes, waits until what is shown agrees or the time is up, and notes
+    /// everything.
     ///
     /// # Errors
-    /// Where the node ends, or does not answer although it is healed.
+    /// Where a node ends, or does not answer although it is healed.
     pub(crate) async fn look(&mut self) -> Result<()> {
         self.crowd.calm().await;
-        let client = self.node.client();
-        self.until_it_agrees(&client).await?;
+        if let Some(clients) = &self.clients {
+            clients.hush(SETTLED).await?;
+        }
+        self.until_it_agrees().await?;
         let settled = self.now().saturating_sub(APART);
-        let (ledgers, ledger_errors) = self.ledgers(&client).await?;
-        let asked = self.now();
-        let rows = rows(&client).await?;
-        let answered = self.now();
-        let (events, torn) = self.events(&rows).await;
-        self.history.state =
-            State { asked, answered, rows, events, torn, ledgers, ledger_errors, settled };
+        let (ledgers, ledger_errors) = self.ledgers().await?;
+        let Picture { asked, answered, rows, replicas } = self.until_it_agrees().await?;
+        let (Files { events, places: files }, torn) = self.files(&rows).await;
+        self.history.state = State {
+            asked,
+            answered,
+            rows,
+            replicas,
+            events,
+            files,
+            torn,
+            ledgers,
+            ledger_errors,
+            settled,
+        };
         self.history.targets = self.crowd.logs(self.began);
         self.history.lags = self.lags.noted();
         self.note_clients();
@@ -54,10 +73,9 @@ impl Arena {
     /// Waits until what is shown agrees with the targets, or the time is up. Nothing may flip.
     ///
     /// # Errors
-    /// Where the node ends.
+    /// Where a node ends.
     pub(crate) async fn settle(&mut self) -> Result<()> {
-        let client = self.node.client();
-        self.until_it_agrees(&client).await
+        self.until_it_agrees().await.map(drop)
     }
 
     /// What clients have written up to now.
@@ -74,31 +92,33 @@ impl Arena {
     }
 
     /// Whoever judges tells whether it did.
-    async fn until_it_agrees(&mut self, client: &Client) -> Result<()> {
+    async fn until_it_agrees(&mut self) -> Result<Picture> {
         let truth: BTreeMap<String, bool> = self.crowd.truth().collect();
         let started = Instant::now();
-        while started.elapsed() < SETTLED {
+        loop {
             self.sample()?;
-            if rows(client).await.is_ok_and(|rows| agree(&rows, &truth)) {
-                return Ok(());
+            let late = started.elapsed() >= SETTLED;
+            match self.picture().await {
+                Ok(picture) if late || picture.agrees(&truth) => return Ok(picture),
+                Err(why) if late => return Err(why),
+                Ok(_) | Err(_) => tokio::time::sleep(PAUSE).await,
             }
-            tokio::time::sleep(PAUSE).await;
         }
-        Ok(())
     }
 
     /// The ledger of each target, once all slots up to now have ended.
-    async fn ledgers(&self, client: &Client) -> Result<(BTreeMap<String, Ledger>, Vec<String>)> {
+    async fn ledgers(&self) -> Result<(BTreeMap<String, Ledger>, Vec<String>)> {
         let now = WallTime(i64::try_from(SystemTime::UNIX_EPOCH.elapsed()?.as_millis())?);
         let moves = self.history.bounds.clock_moves;
         if moves {
             tokio::time::sleep(Duration::from_millis(2 * self.history.bounds.interval)).await;
         }
+        let clients = self.clients_of_all();
         let mut ledgers = BTreeMap::new();
         let mut errors = Vec::new();
         for id in self.crowd.ids() {
             let answer = eventually("all slots up to now have ended", SETTLED, async || {
-                let answer = coverage(client, &id).await?;
+                let answer = coverage(&clients, &id).await?;
                 let to = answer["to"].as_str().and_then(WallTime::parse_rfc3339);
                 ensure!(moves || to.is_some_and(|to| to >= now), "{id}: it ends at {to:?}");
                 Ok(answer)
@@ -112,54 +132,54 @@ impl Arena {
         Ok((ledgers, errors))
     }
 
-    /// The event file, once it has what the rows say, or as it is when the time is up.
-    async fn events(&self, rows: &[Row]) -> (Vec<Told>, Option<String>) {
-        let path = self.node.events_file();
-        let complete = eventually("the file has every event", TOLD, async || {
-            let file = EventFile::read(&path)?;
-            let told = file.last_sequences();
+    /// The event files, once they have what the rows say, or as they are when the time is up.
+    async fn files(&self, rows: &[Row]) -> (Files, Option<String>) {
+        let paths = self.event_files();
+        let complete = eventually("the files have every event", TOLD, async || {
+            let files = read(&paths)?;
+            let told = EventFile { events: files.events.clone() }.last_sequences();
             for row in rows {
                 let last = told.get(&(row.id.clone(), row.incarnation.clone())).copied();
                 ensure!(last >= Some(row.sequence), "{} ends at {last:?}", row.id);
             }
-            Ok::<_, anyhow::Error>(file)
+            Ok::<_, anyhow::Error>(files)
         })
         .await;
-        match complete.or_else(|_| EventFile::read(&path)) {
-            Ok(file) => (file.events, None),
-            Err(torn) => (Vec::new(), Some(format!("{torn:#}"))),
+        match complete.or_else(|_| read(&paths)) {
+            Ok(files) => (files, None),
+            Err(torn) => (Files::default(), Some(format!("{torn:#}"))),
         }
+    }
+
+    fn event_files(&self) -> Vec<(String, PathBuf)> {
+        let files = self.nodes().iter().enumerate().map(|(n, node)| (name(n), node.events_file()));
+        files.chain(self.kept.iter().cloned()).collect()
     }
 }
 
-async fn coverage(client: &Client, id: &str) -> Result<Value> {
-    let path = format!("/api/v1/coverage?since=720h&resource_id={id}");
-    Ok(client.get(&path).await?.success()?.json())
-}
-
-/// All rows, as they are shown.
-pub(crate) async fn rows(client: &Client) -> Result<Vec<Row>> {
-    client.list("limit=5000").await?.iter().map(row).collect()
-}
-
-fn row(value: &Value) -> Result<Row> {
-    let text = |name: &str| {
-        value[name].as_str().map(str::to_owned).with_context(|| format!("no {name}: {value}"))
+/// One file is taken as it is, so that nothing that is wrong with its order is mended.
+fn read(paths: &[(String, PathBuf)]) -> Result<Files> {
+    let read = |(name, path): &(String, PathBuf)| {
+        EventFile::read(path).with_context(|| format!("the file of {name}"))
     };
-    Ok(Row {
-        id: text("resource_id")?,
-        incarnation: text("incarnation")?,
-        sequence: value["sequence"].as_u64().context("no sequence")?,
-        health: text("health_status")?,
-        reason: text("reason")?,
-        version: version(value),
-    })
+    let mut files = paths.iter().map(read).collect::<Result<Vec<_>>>()?;
+    if files.len() == 1 {
+        return Ok(Files { events: files.remove(0).events, places: BTreeMap::new() });
+    }
+    let places = |file: &EventFile| file.events.iter().map(|e| (e.shard, e.offset)).collect();
+    let named = paths.iter().zip(&files).map(|((name, _), file)| (name.clone(), places(file)));
+    Ok(Files { places: named.collect(), events: EventFile::merge(&files)?.0.events })
 }
 
-fn agree(rows: &[Row], truth: &BTreeMap<String, bool>) -> bool {
-    let shown: BTreeMap<&str, &str> =
-        rows.iter().map(|row| (row.id.as_str(), row.health.as_str())).collect();
-    truth
-        .iter()
-        .all(|(id, up)| shown.get(id.as_str()) == Some(&if *up { "HEALTHY" } else { "CRITICAL" }))
+/// As the first node tells it that answers.
+async fn coverage(clients: &[Client], id: &str) -> Result<Value> {
+    let path = format!("/api/v1/coverage?since=720h&resource_id={id}");
+    let mut last = None;
+    for client in clients {
+        match client.get(&path).await.and_then(harness::Answer::success) {
+            Ok(answer) => return Ok(answer.json()),
+            Err(why) => last = Some(why),
+        }
+    }
+    Err(last.context("no node is running")?)
 }

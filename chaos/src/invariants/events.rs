@@ -1,4 +1,5 @@
-//! **E**: events per resource are gapless, ordered and unique, and none is missing at the end.
+//! **E**: events per resource are gapless, ordered and unique, and none is missing at the end. Two
+//! files may tell the same event, one never does twice.
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,22 @@ pub(super) fn violations(history: &History) -> Vec<String> {
         }
     }
     wrong.extend(terms_that_fall(history));
+    wrong.extend(repeats_within_a_file(history));
+    wrong
+}
+
+/// A node leads a shard again and again, and goes on behind what it has told.
+fn repeats_within_a_file(history: &History) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (file, places) in &history.state.files {
+        let mut last: BTreeMap<u64, u64> = BTreeMap::new();
+        for (shard, offset) in places {
+            let before = last.insert(*shard, *offset);
+            if before.is_some_and(|before| before >= *offset) {
+                wrong.push(format!("{file}: shard {shard} offset {offset} after {before:?}"));
+            }
+        }
+    }
     wrong
 }
 
@@ -68,6 +85,17 @@ mod tests {
     fn a_last_event_that_is_missing_is_found() {
         let mut history = well();
         history.state.events.pop();
+        assert_eq!(violations(&history).len(), 1);
+    }
+
+    #[test]
+    fn an_event_that_one_file_has_twice_is_found_and_one_that_two_have_is_not() {
+        let mut history = well();
+        history.state.files = [("n1", vec![(0, 1), (0, 2)]), ("n2", vec![(0, 2), (1, 1), (0, 3)])]
+            .map(|(node, places)| (node.to_owned(), places))
+            .into();
+        assert!(violations(&history).is_empty());
+        history.state.files.get_mut("n2").unwrap().push((0, 3));
         assert_eq!(violations(&history).len(), 1);
     }
 

@@ -2,21 +2,28 @@
 
 use harness::oracle::{Ledger, Told};
 
-use crate::history::{Bounds, End, History, ReadNote, Row, Start, State, TargetLog, WriteNote};
+use crate::history::{
+    Bounds, End, History, ReadNote, Resident, Row, Start, State, TargetLog, WriteNote,
+};
 
 /// A target that fell and recovered, one that was always up, and two writes of a client.
 pub(super) fn well() -> History {
     History {
-        bounds: Bounds { interval: 1_000, gap: 500, memory: 1 << 30, clock_moves: false },
-        starts: vec![Start { at: 0, ready_after: Some(300) }],
-        ends: vec![End { at: 9_000, expected: true, how: "killed".to_owned() }],
+        bounds: Bounds { interval: 1_000, gap: 500, memory: 1 << 30, ..Bounds::default() },
+        starts: vec![Start { node: "n1".to_owned(), at: 0, ready_after: Some(300) }],
+        ends: vec![End {
+            node: "n1".to_owned(),
+            at: 9_000,
+            expected: true,
+            how: "killed".to_owned(),
+        }],
         targets: vec![
             target("http:0", None, &[(1_000, true), (2_000, false), (3_000, true)]),
             target("http:1", Some(true), &[(1_100, true), (2_100, true), (3_100, true)]),
         ],
         writes: vec![write(1, 100, Some(200)), write(2, 300, Some(400)), write(3, 500, None)],
         reads: vec![read(250, 260, 1), read(420, 430, 2)],
-        memory: vec![(1_000, 100 << 20)],
+        memory: vec![Resident(1_000, 100 << 20, "n1".to_owned())],
         state: State {
             asked: 4_000,
             answered: 4_010,
@@ -62,8 +69,8 @@ fn row(id: &str, sequence: u64, health: &str, version: Option<u64>) -> Row {
         incarnation: "1.0".to_owned(),
         sequence,
         health: health.to_owned(),
-        reason: String::new(),
         version,
+        ..Row::default()
     }
 }
 

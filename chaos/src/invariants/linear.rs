@@ -2,10 +2,13 @@
 //!
 //! A resource has one writer, whose versions rise; then a read is linearizable if it shows at
 //! least what was acknowledged, or read, before it was asked, and nothing that was not yet asked
-//! for when it was answered.
+//! for when it was answered. It does not matter which node was asked, nor how many were tried for
+//! one write: the writer goes on only when one has acknowledged, so that a late repeat of an older
+//! write would show as a version that goes back.
 
 use std::collections::BTreeMap;
 
+use super::minority;
 use crate::history::{History, ReadNote, WriteNote};
 
 pub(super) fn violations(history: &History) -> Vec<String> {
@@ -18,10 +21,9 @@ pub(super) fn violations(history: &History) -> Vec<String> {
         reads.entry(&read.id).or_default().push(read);
     }
     let none = Vec::new();
-    reads
-        .iter()
-        .flat_map(|(id, reads)| of_resource(reads, writes.get(id).unwrap_or(&none)))
-        .collect()
+    let wrong =
+        reads.iter().flat_map(|(id, reads)| of_resource(reads, writes.get(id).unwrap_or(&none)));
+    wrong.chain(minority::violations(history)).collect()
 }
 
 fn of_resource(reads: &[&ReadNote], writes: &[&WriteNote]) -> Vec<String> {

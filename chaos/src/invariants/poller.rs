@@ -9,6 +9,8 @@ use crate::history::{History, TargetLog};
 const NEVER_SENT: [&str; 2] = ["restart", "takeover"];
 /// What a process that ended had sent may be read by its target a moment later, in ms.
 const IN_THE_SOCKET: u64 = 500;
+/// How long a leader that was cut off or frozen may go on to touch targets, in ms: until it knows.
+const UNTIL_IT_KNOWS: u64 = 2_000;
 
 pub(super) fn violations(history: &History) -> Vec<String> {
     let mut wrong = history.state.ledger_errors.clone();
@@ -51,7 +53,10 @@ fn unaccounted(history: &History, target: &TargetLog, ledger: &Ledger) -> Option
 }
 
 fn was_in_flight(history: &History, at: u64) -> bool {
-    history.stops().any(|stop| at + history.bounds.interval >= stop && at <= stop + IN_THE_SOCKET)
+    let interval = history.bounds.interval;
+    let near = |moment: u64, after: u64| at + interval >= moment && at <= moment + after;
+    history.stops().any(|stop| near(stop, IN_THE_SOCKET))
+        || history.turns.iter().any(|turn| near(*turn, UNTIL_IT_KNOWS))
 }
 
 fn count(target: &TargetLog, which: impl Fn(u64, bool) -> bool) -> u64 {
@@ -87,6 +92,11 @@ mod tests {
         history.targets[0].probes.insert(1, (1_500, true));
         assert_eq!(violations(&history).len(), 1);
         history.ends[0].at = 1_800;
+        assert!(violations(&history).is_empty());
+        history.ends[0].at = 9_000;
+        history.turns = vec![6_000];
+        assert_eq!(violations(&history).len(), 1);
+        history.turns = vec![1_200];
         assert!(violations(&history).is_empty());
     }
 

@@ -35,7 +35,7 @@ struct Moved {
 }
 
 fn begin(site: &mut Site<'_>) -> Result<Box<dyn Fault>> {
-    Ok(Box::new(Moved { clock: Clock::of(site.node)?, offset: 0 }))
+    Ok(Box::new(Moved { clock: Clock::of(site.node())?, offset: 0 }))
 }
 
 impl Fault for Moved {

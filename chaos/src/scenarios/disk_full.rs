@@ -38,8 +38,8 @@ const FULL_STATUS: u16 = 507;
 const WORDS: [&str; 3] = ["no space", "os error 28", "free space"];
 
 fn begin(site: &mut Site<'_>) -> Result<Box<dyn Fault>> {
-    site.node.launcher().set("BELLWETHER_NODE__DISK_RESERVE", &RESERVE.to_string());
-    Ok(Box::new(Full { disk: SmallFs::create(&site.node.disk(), DISK)? }))
+    site.node().launcher().set("BELLWETHER_NODE__DISK_RESERVE", &RESERVE.to_string());
+    Ok(Box::new(Full { disk: SmallFs::create(&site.node().disk(), DISK)? }))
 }
 
 struct Full {
@@ -155,7 +155,12 @@ async fn write(arena: &Arena) -> Result<u16> {
         "type": "SERVICE", "name": "full", "labels": {"now": now},
         "check": {"push": {"ttl": "1h"}},
     });
-    Ok(arena.node.client().put("push:full", &body, &format!("full-{now}")).await?.status.as_u16())
+    Ok(arena.nodes()[0]
+        .client()
+        .put("push:full", &body, &format!("full-{now}"))
+        .await?
+        .status
+        .as_u16())
 }
 
 fn says_why(words: &str) -> Result<()> {

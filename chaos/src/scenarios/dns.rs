@@ -53,8 +53,8 @@ struct Dns {
 
 fn begin(site: &mut Site<'_>) -> Result<Box<dyn Fault>> {
     let (resolver, given) = (Arc::new(Resolver::start(0)?), Arc::new(Resolver::start(1)?));
-    let dir = site.node.dir().to_owned();
-    resolver.alone(site.node.launcher(), &dir)?;
+    let dir = site.node().dir().to_owned();
+    resolver.alone(site.node().launcher(), &dir)?;
     Ok(Box::new(Dns { resolver, given, names: Vec::new() }))
 }
 

@@ -51,12 +51,12 @@ impl Fault for Descriptors {
             arena.run(Duration::from_secs(1)).await?;
             let span = span(arena);
             let spare = arena.random().random_range(0..4);
-            let limit = opened(&arena.node)?.saturating_sub(2) + spare;
+            let limit = opened(&arena.nodes()[0])?.saturating_sub(2) + spare;
             arena.fault(format!("at most {limit} open files for {span:?}"));
-            let before = open_files(&arena.node, limit)?;
+            let before = open_files(&arena.nodes()[0], limit)?;
             let ran = arena.run(span).await;
             if ran.is_ok() {
-                open_files(&arena.node, before)?;
+                open_files(&arena.nodes()[0], before)?;
             }
             ran
         }
@@ -70,7 +70,7 @@ struct Threads {
 
 fn begin_threads(site: &mut Site<'_>) -> Result<Box<dyn Fault>> {
     let group = Group::new(Controller::Pids)?;
-    group.confine(site.node.launcher());
+    group.confine(site.node().launcher());
     Ok(Box::new(Threads { group }))
 }
 
@@ -95,7 +95,7 @@ impl Threads {
         arena.fault(format!("at most {limit} threads for {span:?}"));
         self.group.set("pids.max", &limit)?;
         // Long lists want threads.
-        let hungry = Hungry::start(&arena.node.address(), LIST, READERS);
+        let hungry = Hungry::start(&arena.nodes()[0].address(), LIST, READERS);
         let ran = arena.run(span).await;
         drop(hungry);
         self.group.set("pids.max", &"max")?;

@@ -47,7 +47,7 @@ struct Short {
 
 fn begin(site: &mut Site<'_>) -> Result<Box<dyn Fault>> {
     let group = Group::new(Controller::Memory)?;
-    group.confine(site.node.launcher());
+    group.confine(site.node().launcher());
     Ok(Box::new(Short { group, limited: false }))
 }
 
@@ -61,7 +61,7 @@ impl Fault for Short {
             let span = Duration::from_millis(arena.random().random_range(3_000..6_000));
             arena.fault(format!("{READERS} slow readers of all rows for {span:?}"));
             let from = arena.now();
-            let hungry = Hungry::start(&arena.node.address(), LIST, READERS);
+            let hungry = Hungry::start(&arena.nodes()[0].address(), LIST, READERS);
             until_refused(arena, &hungry).await?;
             arena.run(span).await?;
             let (answered, refused) = hungry.counted();

@@ -17,7 +17,7 @@ pub(super) const POWER: Scenario = Scenario {
     name: "power-cut",
     fault: "the disk loses its power, and with it all that was not synced; also during a start",
     needs: &[POWER_CUT],
-    begin: |site| Ok(Box::new(Power { disk: SmallFs::create(&site.node.disk(), DISK)? })),
+    begin: |site| Ok(Box::new(Power { disk: SmallFs::create(&site.node().disk(), DISK)? })),
     ..Scenario::USUAL
 };
 

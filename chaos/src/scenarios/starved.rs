@@ -32,7 +32,7 @@ struct Starved {
 fn begin(site: &mut Site<'_>) -> Result<Box<dyn Fault>> {
     let group = Group::new(Controller::Cpu)?;
     group.set("cpu.cfs_period_us", &PERIOD)?;
-    group.confine(site.node.launcher());
+    group.confine(site.node().launcher());
     Ok(Box::new(Starved { group }))
 }
 

@@ -1,6 +1,7 @@
 //! The targets of a run, most of which flip, and some of which never do.
 
 use std::{
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -15,6 +16,9 @@ use serde_json::{Value, json};
 use super::{Watched, Workload};
 use crate::history::TargetLog;
 
+/// How long a declaration may take.
+const DECLARED: Duration = Duration::from_secs(30);
+
 /// See the module.
 pub struct Crowd {
     http: Targets,
@@ -25,17 +29,17 @@ pub struct Crowd {
 }
 
 impl Crowd {
-    /// Starts the targets.
+    /// Starts the targets at an address of this machine.
     ///
     /// # Errors
     /// Where no ports are left.
-    pub async fn start(workload: Workload) -> Result<Self> {
+    pub async fn start(workload: Workload, ip: IpAddr) -> Result<Self> {
         let count = workload.http + workload.always_up + workload.always_down;
-        let http = Targets::start(Protocol::Http, count).await?;
+        let http = Targets::start_at(ip, Protocol::Http, count).await?;
         for n in count - workload.always_down..count {
             http.target(n).set_up(false);
         }
-        let tcp = Targets::start(Protocol::Tcp, workload.tcp).await?;
+        let tcp = Targets::start_at(ip, Protocol::Tcp, workload.tcp).await?;
         Ok(Self { http, tcp, workload, flipper: None, extra: Vec::new() })
     }
 
@@ -46,7 +50,7 @@ impl Crowd {
     pub async fn declare(&self, client: &Client) -> Result<()> {
         for (id, _, check) in self.all() {
             let body = json!({"type": "ENDPOINT", "name": id, "check": check});
-            client.put(&id, &body, &id).await?.success()?;
+            client.put_until_acknowledged(&id, &body, &id, DECLARED).await?;
         }
         Ok(())
     }

@@ -40,7 +40,10 @@ impl Ours {
         let (binary, directory, port) =
             (binary::path()?, plan.directory("bellwether-")?, free_port()?);
         let base = fs::canonicalize(directory.path())?;
-        fs::write(base.join("bellwether.yaml"), config.render(&base, port))?;
+        fs::write(
+            base.join("bellwether.yaml"),
+            config.render(&base, ([127, 0, 0, 1], port).into()),
+        )?;
         let process = spawn(&binary, &directory)?;
         let mut node = Self { process, binary, directory, port };
         let client = node.client();

@@ -1,0 +1,168 @@
+//! Who the nodes of the cluster are, and what each of them does.
+
+use std::{fs, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use harness::{
+    Answer,
+    cluster::{name, status},
+    eventually,
+};
+use rand::seq::IteratorRandom;
+use serde_json::Value;
+
+use super::Arena;
+
+/// How long a change of the members may take until somebody has taken it.
+const TAKEN: Duration = Duration::from_secs(30);
+
+impl Arena {
+    /// The cluster, as the first node shows it that answers.
+    ///
+    /// # Errors
+    /// Where none does.
+    pub(crate) async fn cluster_shown(&self) -> Result<Value> {
+        let mut last = None;
+        for client in self.clients_of_all() {
+            match status(&client.patient(Duration::from_secs(3))).await {
+                Ok(shown) => return Ok(shown),
+                Err(why) => last = Some(why),
+            }
+        }
+        Err(last.context("no node is running")?)
+    }
+
+    /// The nodes that run, from the one that leads most shards to the one that leads fewest.
+    ///
+    /// # Errors
+    /// Where the cluster is not shown.
+    pub async fn by_leads(&self) -> Result<Vec<usize>> {
+        let shown = self.cluster_shown().await?;
+        let leads = |n: &usize| member(&shown, &name(*n)).and_then(|node| node["leads"].as_u64());
+        let mut places = self.running();
+        places.sort_by_key(|n| (std::cmp::Reverse(leads(n)), *n));
+        Ok(places)
+    }
+
+    /// The places of the nodes that run.
+    #[must_use]
+    pub fn running(&self) -> Vec<usize> {
+        (0..self.nodes().len()).filter(|n| self.nodes()[*n].pid().is_some()).collect()
+    }
+
+    /// One of the nodes that run, other than these.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn any_but(&mut self, others: &[usize]) -> Result<usize> {
+        let running = self.running().into_iter().filter(|n| !others.contains(n));
+        running.choose(self.random()).context("no other node runs")
+    }
+
+    /// Waits until every group has its three voters, all nodes answer, and nothing is to move.
+    ///
+    /// # Errors
+    /// Shows the cluster where it does not come to that.
+    pub async fn whole(&mut self) -> Result<()> {
+        self.cluster.formed_of(3).await
+    }
+
+    /// The id of the member of this name.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub async fn id_of(&self, n: usize) -> Result<u64> {
+        let shown = self.cluster_shown().await?;
+        let id = member(&shown, &name(n)).and_then(|node| node["node_id"].as_u64());
+        id.with_context(|| format!("{} is no member: {shown}", name(n)))
+    }
+
+    /// Asks one node after another to change a member, until one has done so.
+    ///
+    /// # Errors
+    /// Where it is refused.
+    pub async fn change(&mut self, n: usize, how: Change) -> Result<()> {
+        let path = format!("/api/v1/cluster/nodes/{}{}", name(n), how.path());
+        self.fault(format!("{how:?} {}", name(n)));
+        let clients = self.clients_of_all();
+        eventually("a member is changed", TAKEN, async || {
+            let mut last = None;
+            for client in &clients {
+                match client.send(how.method(), &path, &[], None).await.and_then(Answer::success) {
+                    Ok(_) => return Ok(()),
+                    Err(why) => last = Some(why),
+                }
+            }
+            Err(last.context("no node is running")?)
+        })
+        .await
+    }
+
+    /// Throws away all that a node has on its disk, except what it had told the outside.
+    ///
+    /// # Errors
+    /// Where it still runs.
+    pub fn lose_disk(&mut self, n: usize) -> Result<()> {
+        let node = &self.cluster.nodes[n];
+        ensure!(node.pid().is_none(), "{} still runs", name(n));
+        let life = format!("{}-life-{}", name(n), self.kept.len() + 1);
+        let kept = node.dir().join(format!("{life}.jsonl"));
+        if node.events_file().exists() {
+            fs::rename(node.events_file(), &kept)?;
+            self.kept.push((life, kept));
+        }
+        let disk = self.cluster.nodes[n].disk();
+        fs::remove_dir_all(&disk).and_then(|()| fs::create_dir(&disk))?;
+        Ok(())
+    }
+
+    /// One more node, which is not started.
+    ///
+    /// # Errors
+    /// Where there is no directory or port to be had.
+    pub fn add_node(&mut self) -> Result<usize> {
+        let launcher = self.node().launcher().clone();
+        let node = self.cluster.add()?;
+        node.keep_quiet();
+        node.launcher().clone_from(&launcher);
+        let client = node.client();
+        if let Some(clients) = &self.clients {
+            clients.join(client);
+        }
+        Ok(self.nodes().len() - 1)
+    }
+}
+
+/// A change of a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Moves its leads and replicas to others.
+    Drain,
+    /// Ends that.
+    Resume,
+    /// Takes it out for good.
+    Remove,
+}
+
+impl Change {
+    fn path(self) -> &'static str {
+        match self {
+            Self::Drain => "/drain",
+            Self::Resume => "/resume",
+            Self::Remove => "",
+        }
+    }
+
+    fn method(self) -> harness::Method {
+        match self {
+            Self::Drain | Self::Resume => harness::Method::POST,
+            Self::Remove => harness::Method::DELETE,
+        }
+    }
+}
+
+/// The member of this name that has not left.
+pub(crate) fn member<'a>(shown: &'a Value, name: &str) -> Option<&'a Value> {
+    let nodes = shown["nodes"].as_array().into_iter().flatten();
+    nodes.filter(|node| node["standing"] != "removed").find(|node| node["name"] == name)
+}

@@ -1,0 +1,75 @@
+//! Row 4: one of three nodes is cut off from the others, and not from what it watches.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use futures_util::future::{BoxFuture, FutureExt};
+use harness::cluster::name;
+use rand::RngExt;
+
+use crate::{
+    arena::Arena,
+    mechanism::Network,
+    scenario::{Fault, Scenario},
+};
+
+pub(super) const PARTITION: Scenario = Scenario {
+    row: 4,
+    name: "partition",
+    fault: "one of three nodes is cut off from the others for 1 to 8 s",
+    nodes: 3,
+    network: true,
+    begin: |_| Ok(Box::new(Partition)),
+    ..Scenario::USUAL
+};
+
+/// How long it runs on before everything is looked at.
+const AFTER: Duration = Duration::from_secs(2);
+
+struct Partition;
+
+impl Fault for Partition {
+    fn round<'a>(&'a mut self, arena: &'a mut Arena) -> BoxFuture<'a, Result<()>> {
+        async move {
+            let moment = arena.random().random_range(100..2_000);
+            arena.run(Duration::from_millis(moment)).await?;
+            // A leader is cut off more often than chance would have it.
+            let most = arena.by_leads().await?[0];
+            let alone =
+                if arena.random().random_bool(0.5) { most } else { arena.any_but(&[most])? };
+            let others: Vec<usize> = (0..3).filter(|n| *n != alone).collect();
+            let span = Duration::from_millis(arena.random().random_range(1_000..8_000));
+            arena.fault(format!("{} is cut off for {span:?}", name(alone)));
+            hurt(arena, span, |network| network.part(alone, &others)).await
+        }
+        .boxed()
+    }
+}
+
+/// Sets rules for a while and takes them away; they must have dropped something.
+pub(super) async fn hurt(
+    arena: &mut Arena,
+    span: Duration,
+    rules: impl FnOnce(&Network) -> Result<()>,
+) -> Result<()> {
+    let before = dropped(arena)?;
+    arena.turn();
+    rules(network(arena)?)?;
+    let ran = arena.run(span).await;
+    network(arena)?.heal()?;
+    ran?;
+    arena.turn();
+    arena.fault("all links are whole");
+    ensure!(dropped(arena)? > before, "nothing was dropped");
+    arena.run(AFTER).await?;
+    arena.whole().await
+}
+
+fn network(arena: &Arena) -> Result<&Network> {
+    arena.network.as_ref().context("there is no network")
+}
+
+fn dropped(arena: &Arena) -> Result<u64> {
+    let network = network(arena)?;
+    (0..arena.nodes().len()).map(|n| network.dropped(n)).sum()
+}
