@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use model::NodeId;
 use openraft::{Instant as _, type_config::async_runtime::watch::WatchReceiver};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use crate::{
     group::{Group, Role},
@@ -136,6 +137,7 @@ impl Shards {
 
 impl Group {
     pub(crate) fn report(&self) -> GroupReport {
+        self.silence();
         let metrics = self.raft.metrics().borrow_watched().clone();
         let membership = metrics.membership_config.membership();
         // While they change, those that there will be.
@@ -171,8 +173,11 @@ impl Group {
     pub(crate) fn silence(&self) -> Option<Duration> {
         if self.role_now().is_leader() {
             let data = self.raft.data_metrics();
-            let heard = data.borrow_watched().last_quorum_acked;
-            return heard.map(|at| at.elapsed()).or(Some(Duration::ZERO));
+            let acked = data.borrow_watched().last_quorum_acked.map(|at| at.elapsed());
+            let silence = acked.unwrap_or_default();
+            // Remembered for when it leads no more.
+            *self.heard.lock() = Instant::now().checked_sub(silence);
+            return Some(silence);
         }
         let heard = (*self.heard.lock())?;
         Some(heard.elapsed())
