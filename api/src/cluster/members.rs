@@ -55,7 +55,8 @@ pub(crate) fn alone(mut query: Query) -> Result<bool, ApiError> {
 /// Moves a node's leads and replicas to others.
 #[utoipa::path(
     post, path = "/api/v1/cluster/nodes/{node}/drain", tag = "cluster", operation_id = "drainNode",
-    params(("node" = String, Path, description = "Its id or name", max_length = 200)),
+    params(("node" = String, Path, description = "Its id or name", max_length = 63,
+        pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")),
     responses(
         (status = 204, description = "It is draining; the cluster shows how far it is"),
         (status = 404, description = "There is no such node",
@@ -74,7 +75,8 @@ pub(crate) async fn drain_node(
 /// Ends the draining of a node: it takes replicas and leads again.
 #[utoipa::path(
     post, path = "/api/v1/cluster/nodes/{node}/resume", tag = "cluster", operation_id = "resumeNode",
-    params(("node" = String, Path, description = "Its id or name", max_length = 200)),
+    params(("node" = String, Path, description = "Its id or name", max_length = 63,
+        pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")),
     responses(
         (status = 204, description = "It takes part again"),
         (status = 404, description = "There is no such node",
@@ -93,7 +95,8 @@ pub(crate) async fn resume_node(
 /// Takes a node out of the cluster for good. Refused where a group would lose its quorum.
 #[utoipa::path(
     delete, path = "/api/v1/cluster/nodes/{node}", tag = "cluster", operation_id = "removeNode",
-    params(("node" = String, Path, description = "Its id or name", max_length = 200)),
+    params(("node" = String, Path, description = "Its id or name", max_length = 63,
+        pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")),
     responses(
         (status = 204, description = "It is removed; its replicas go to others"),
         (status = 404, description = "There is no such node",
