@@ -1,6 +1,6 @@
 //! `bellwether cluster drain`: asks for it, and follows it to its end.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
@@ -22,8 +22,8 @@ const STANDSTILL: Duration = Duration::from_secs(10);
 struct Progress {
     leads: u64,
     votes: u64,
-    /// What cannot be done now.
-    blocked: Vec<String>,
+    /// What cannot be done now, each reason once.
+    blocked: BTreeSet<String>,
 }
 
 pub(super) async fn run(node: &str, client: &Client) -> Result<Verdict, CliError> {
@@ -46,7 +46,7 @@ pub(super) async fn run(node: &str, client: &Client) -> Result<Verdict, CliError
             Progress { leads: 0, ref blocked, .. }
                 if !blocked.is_empty() && since.elapsed() > STANDSTILL =>
             {
-                note(&format!("{node} leads nothing; its replicas stay: {}", blocked.join("; ")));
+                note(&format!("{node} leads nothing; its replicas stay: {}", words(blocked)));
                 return Ok(Verdict::Bad);
             }
             _ => told = Some(progress),
@@ -66,9 +66,14 @@ fn progress(cluster: &Value, node: &str) -> Progress {
     let votes = groups().filter(|group| items(&group["voters"]).contains(&id)).count();
     let leads = groups().filter(|group| group["leader"] == id && !id.is_null()).count();
     let moves = items(&cluster["moves"]).iter().map(shown);
+    let reason = |line: String| line.split_once("blocked: ").map(|(_, why)| why.to_owned());
     Progress {
         leads: leads as u64,
         votes: votes as u64,
-        blocked: moves.filter(|line| line.contains("blocked")).collect(),
+        blocked: moves.filter_map(reason).collect(),
     }
+}
+
+fn words(reasons: &BTreeSet<String>) -> String {
+    reasons.iter().map(String::as_str).collect::<Vec<_>>().join("; ")
 }
