@@ -23,7 +23,7 @@ pub(super) const MEMBERSHIP: Scenario = Scenario {
 
 pub(super) const FOUR: Scenario = Scenario {
     name: "four-nodes",
-    fault: "the same, and what four nodes show is looked at, none of which holds every shard",
+    fault: "the same, and what four nodes show is looked at",
     begin: |_| Ok(Box::new(Membership { out: None, shows_four: true })),
     ..MEMBERSHIP
 };

@@ -33,6 +33,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 /// Runs until the links stop.
+#[derive(Clone)]
 pub struct Dialer {
     links: Links,
     credentials: Credentials,
@@ -162,17 +163,6 @@ async fn greet(
         Err(_) => {
             let detail = format!("it does not greet within {OPENING:?}");
             Err(DialError::Unreachable { address: address.to_owned(), detail })
-        }
-    }
-}
-
-impl Clone for Dialer {
-    fn clone(&self) -> Self {
-        Self {
-            links: self.links.clone(),
-            credentials: self.credentials.clone(),
-            book: self.book.clone(),
-            myself: self.myself.clone(),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use model::{NodeId, event::ClusterIdentity};
+use raft::NodeFacts;
 
 /// Answers a call of a node to a group.
 pub(crate) type AnswerCall =
@@ -37,18 +38,8 @@ pub struct Joining {
     pub key: String,
     /// The cluster that it was configured for.
     pub cluster_name: String,
-    /// Its name, which its certificate carries.
-    pub name: String,
-    /// Its region, or nothing.
-    pub region: String,
-    /// Its zone, or nothing.
-    pub zone: String,
-    /// Where others reach it.
-    pub address: String,
-    /// Where people and programs reach it, or nothing.
-    pub api: String,
-    /// The version that it runs.
-    pub version: String,
+    /// What it says of itself; its certificate carries the name.
+    pub facts: NodeFacts,
 }
 
 /// What a node is told that has joined.

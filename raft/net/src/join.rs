@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use model::{NodeId, event::ClusterIdentity};
+use raft::NodeFacts;
 use tokio::time::timeout;
 use tonic::Status;
 
@@ -26,17 +27,19 @@ pub async fn ask_to_join(
     address: &str,
     joining: Joining,
 ) -> Result<Outcome, DialError> {
+    let Joining { key, cluster_name, facts } = joining;
+    let NodeFacts { name, region, zone, address: its_address, api, version } = facts;
     let request = proto::JoinRequest {
-        key: joining.key,
-        cluster_name: joining.cluster_name,
-        name: joining.name,
-        region: joining.region,
-        zone: joining.zone,
-        address: joining.address,
-        api: joining.api,
-        version: joining.version,
+        key,
+        cluster_name,
+        name,
+        region,
+        zone,
+        address: its_address,
+        version,
         oldest: OLDEST,
         newest: NEWEST,
+        api,
     };
     let mut client = client::open(credentials, address).await?.client;
     let reply = within(address, client.join(request)).await?;

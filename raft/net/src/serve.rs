@@ -3,6 +3,7 @@
 use std::pin::Pin;
 
 use futures_util::{Stream, StreamExt};
+use raft::NodeFacts;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
@@ -80,16 +81,9 @@ impl peer_server::Peer for Service {
             let why = self.refuse(&caller, &refused).message().to_owned();
             return Ok(Response::new(reply(Outcome::Refused(why))));
         }
-        let joining = Joining {
-            key: asked.key,
-            cluster_name: asked.cluster_name,
-            name: asked.name,
-            region: asked.region,
-            zone: asked.zone,
-            address: asked.address,
-            api: asked.api,
-            version: asked.version,
-        };
+        let proto::JoinRequest { name, region, zone, address, api, version, .. } = asked;
+        let facts = NodeFacts { name, region, zone, address, api, version };
+        let joining = Joining { key: asked.key, cluster_name: asked.cluster_name, facts };
         Ok(Response::new(reply((host.join)(joining).await)))
     }
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::FutureExt;
 use model::{NodeId, event::ClusterIdentity};
-use raft::{Call, PeerError, PeerTransport};
+use raft::{Call, NodeFacts, PeerError, PeerTransport};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -188,20 +188,14 @@ async fn a_certificate_of_another_node_is_refused() {
     let thief = Node { myself, ..honest };
     thief.dial(&[&n1], Vec::new());
     n1.until_refused("wrong_name").await;
-    let joining = Joining {
-        key: uuid::Uuid::from_u128(1).to_string(),
-        cluster_name: "home".to_owned(),
-        name: "n5".to_owned(),
-        region: String::new(),
-        zone: String::new(),
-        address: String::new(),
-        api: String::new(),
-        version: String::new(),
-    };
+    let facts = NodeFacts { name: "n5".to_owned(), ..NodeFacts::default() };
+    let key = uuid::Uuid::from_u128(1).to_string();
+    let joining = Joining { key, cluster_name: "home".to_owned(), facts };
     let asked = ask_to_join(&thief.credentials, &n1.address, joining.clone()).await.unwrap();
     let Outcome::Refused(why) = asked else { panic!("{asked:?}") };
     assert!(why.contains("bellwether certs --out DIR n5"), "{why}");
-    let honest = Joining { name: "n2".to_owned(), ..joining };
+    let facts = NodeFacts { name: "n2".to_owned(), ..NodeFacts::default() };
+    let honest = Joining { facts, ..joining };
     let asked = ask_to_join(&thief.credentials, &n1.address, honest).await.unwrap();
     assert_eq!(asked, Outcome::Waiting);
     let (name, standing) = ask_standing(&thief.credentials, &n1.address).await.unwrap();

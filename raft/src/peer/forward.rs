@@ -46,9 +46,13 @@ impl Group {
             return self.propose(envelope).await;
         }
         let until = Instant::now() + WRITE_PATIENCE;
-        let request = Request::Propose(envelope);
         loop {
-            match self.propose_at_leader(&request).await {
+            // It may come to lead meanwhile.
+            let attempt = match self.role_now() {
+                Role::Leader(_) => self.propose(envelope.clone()).await,
+                Role::Follower { leader } => self.propose_at(leader, envelope.clone()).await,
+            };
+            match attempt {
                 // Nothing was done.
                 Err(ProposeError::NotLeader { .. }) if Instant::now() < until => {
                     sleep(AGAIN).await;
@@ -58,18 +62,15 @@ impl Group {
         }
     }
 
-    async fn propose_at_leader(&self, request: &Request) -> Result<Answer, ProposeError> {
-        let leader = match self.role_now() {
-            // It has come to lead meanwhile; asking itself is as good as any way.
-            Role::Leader(_) => Some(NodeId(*self.raft.node_id())),
-            Role::Follower { leader } => leader,
-        };
+    async fn propose_at(
+        &self,
+        leader: Option<NodeId>,
+        envelope: Envelope,
+    ) -> Result<Answer, ProposeError> {
         let nobody = ProposeError::NotLeader { shard: self.shard, leader };
         let Some(node) = leader else { return Err(nobody) };
-        if let (Request::Propose(envelope), true) = (request, node.0 == *self.raft.node_id()) {
-            return self.propose(envelope.clone()).await;
-        }
-        match self.peers.to(node).call(request, WRITE_DEADLINE).await {
+        let request = Request::Propose(envelope);
+        match self.peers.to(node).call(&request, WRITE_DEADLINE).await {
             Ok(Response::Proposed(answered)) => answered,
             Err(PeerError::Unreachable { .. }) => Err(nobody),
             Ok(_) | Err(_) => Err(ProposeError::Unknown(self.shard)),

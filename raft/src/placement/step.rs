@@ -139,7 +139,7 @@ impl Course<'_> {
         self.act(Action::SetVoters { voters })
     }
 
-    /// To one that is to stay or, for want of such, to one that stays for now.
+    /// To one that is to stay or, for want of such, to one that outlasts this step.
     fn hand_over(&self, leader: NodeId, voters: &BTreeSet<NodeId>) -> Next {
         let Self { cluster, group, aim, .. } = self;
         let mut heirs = self.heirs(voters);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::FutureExt;
 use model::NodeId;
 use net::{Host, Joined, Joining, Outcome, Standing};
-use raft::{NodeFacts, NodeStanding, Shards};
+use raft::{NodeStanding, Shards};
 
 /// Everything that others may ask of this node.
 pub(super) fn host(shards: &Shards, name: &str) -> Host {
@@ -50,12 +50,10 @@ async fn join(shards: &Shards, request: Joining) -> Outcome {
         return Outcome::Refused(format!(
             "this is cluster {cluster:?}, {} was configured for {:?}; correct cluster.name or \
              peers",
-            request.name, request.cluster_name
+            request.facts.name, request.cluster_name
         ));
     }
-    let Joining { key, name, region, zone, address, api, version, .. } = request;
-    let facts = NodeFacts { name, region, zone, address, api, version };
-    match shards.admit_node(key, facts).await {
+    match shards.admit_node(request.key, request.facts).await {
         Ok(Ok(node)) => Outcome::Joined(membership(shards, node)),
         Ok(Err(refusal)) => Outcome::Refused(format!(
             "{refusal}; if that node is lost, remove it first: bellwether cluster remove NODE"

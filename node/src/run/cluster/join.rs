@@ -25,17 +25,7 @@ pub(super) fn request(network: &Network, config: &Config) -> Result<Joining, Run
     let directory = &config.node.data_dir;
     let key =
         key(directory).map_err(|source| RunError::Key { path: directory.join(KEY), source })?;
-    let facts = network.facts.clone();
-    Ok(Joining {
-        key,
-        cluster_name: config.cluster.name.clone(),
-        name: facts.name,
-        region: facts.region,
-        zone: facts.zone,
-        address: facts.address,
-        api: facts.api,
-        version: facts.version,
-    })
+    Ok(Joining { key, cluster_name: config.cluster.name.clone(), facts: network.facts() })
 }
 
 /// The key of a data directory; made durable before it is used, because the cluster gives an id
