@@ -169,7 +169,8 @@ impl Actor for ShardSupervisor {
         state: &mut ShardState,
     ) -> Result<(), ActorProcessingErr> {
         // Nothing of a term outlives it.
-        state.scheduler.stop(None);
+        // The scheduler first: a slot that is due while actors end would find nobody.
+        let _ = state.scheduler.stop_and_wait(None, Some(STOP)).await;
         state.publishers.stop().await;
         myself.get_cell().stop_children_and_wait(None, Some(STOP)).await;
         Ok(())

@@ -83,6 +83,9 @@ pub struct Bounds {
     /// How many nodes there are; 0 in histories of one that do not say.
     #[serde(default)]
     pub nodes: usize,
+    /// Whether leads move only in order, so that no slot may be missed.
+    #[serde(default)]
+    pub planned: bool,
 }
 
 /// One fault.

@@ -86,6 +86,12 @@ pub const ALL: &[Mutant] = &[
         with: "",
         scenario: "crashes",
     },
+    Mutant {
+        name: "skip-a-slot-on-transfer",
+        bug: "bug-skip-slot=return",
+        with: "",
+        scenario: "planned",
+    },
 ];
 
 /// What came of all of them.

@@ -38,6 +38,8 @@ pub struct Scenario {
     pub memory: u64,
     /// Whether the nodes' wall clock is moved.
     pub clock_moves: bool,
+    /// Whether leads move only in order, so that no slot may be missed.
+    pub planned: bool,
     /// Whether it needs the build of the node that has fail points.
     pub fail_points: bool,
     /// What it needs of the machine.
@@ -86,6 +88,7 @@ impl Scenario {
         gap: 0,
         memory: 1_024,
         clock_moves: false,
+        planned: false,
         fail_points: false,
         needs: &[],
         begin: |_| anyhow::bail!("the scenario has no fault"),
@@ -97,6 +100,7 @@ impl Scenario {
             gap: self.gap,
             memory: self.memory << 20,
             clock_moves: self.clock_moves,
+            planned: self.planned,
             nodes: self.nodes,
         }
     }

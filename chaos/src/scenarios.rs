@@ -19,6 +19,7 @@ mod memory;
 mod misread;
 mod one_way;
 mod partition;
+mod planned;
 mod power_cut;
 mod restart;
 mod slow_disk;
@@ -55,6 +56,7 @@ pub const ALL: &[Scenario] = &[
     memory::SHORT,
     starved::STARVED,
     starved_cluster::STARVED,
+    planned::PLANNED,
     membership::MEMBERSHIP,
     membership::FOUR,
     crashes::CRASHES,

@@ -22,8 +22,9 @@ pub(crate) struct Applier {
     /// Bounded by the number of groups: each waits for its job before it has another.
     jobs: Arc<Mutex<Option<mpsc::Sender<Job>>>>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
-    /// A simulation has no threads: jobs run where they are handed over.
-    inline: bool,
+    /// A simulation has no threads: jobs run where they are handed over, after so long.
+    #[cfg(test)]
+    simulated: Option<fn() -> std::time::Duration>,
 }
 
 impl Applier {
@@ -36,13 +37,18 @@ impl Applier {
         let thread = thread::Builder::new().name("apply".to_owned());
         let thread = thread.spawn(move || waiting.into_iter().for_each(|job| job()))?;
         let (jobs, thread) = (Arc::new(Mutex::new(Some(jobs))), Arc::new(Mutex::new(Some(thread))));
-        Ok(Self { jobs, thread, inline: false })
+        Ok(Self {
+            jobs,
+            thread,
+            #[cfg(test)]
+            simulated: None,
+        })
     }
 
-    /// One without a thread.
+    /// One without a thread, whose jobs take so long.
     #[cfg(test)]
-    pub(crate) fn inline() -> Self {
-        Self { jobs: Arc::default(), thread: Arc::default(), inline: true }
+    pub(crate) fn simulated(takes: fn() -> std::time::Duration) -> Self {
+        Self { jobs: Arc::default(), thread: Arc::default(), simulated: Some(takes) }
     }
 
     /// Runs what takes long, but is not applying, on any thread that may block.
@@ -53,7 +59,8 @@ impl Applier {
         &self,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<T> {
-        if self.inline {
+        #[cfg(test)]
+        if self.simulated.is_some() {
             return Ok(job());
         }
         tokio::task::spawn_blocking(job).await.map_err(io::Error::other)
@@ -67,7 +74,9 @@ impl Applier {
         &self,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<T> {
-        if self.inline {
+        #[cfg(test)]
+        if let Some(takes) = self.simulated {
+            tokio::time::sleep(takes()).await;
             return Ok(job());
         }
         let (done, result) = oneshot::channel();

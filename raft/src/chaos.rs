@@ -33,6 +33,19 @@
 //! | `bug-lose-for-timer` | a pending `for:` begins anew at a restart | kill -9 while it is pending | a transition comes late by the time before the kill |
 //! | `bug-bad-checksum` | checksums of records and of RocksDB's blocks are not compared | `corrupt-record`; a flipped bit in an SST | D: served, or refused by chance |
 //! | `bug-fault-is-critical` | what the monitor could not do is told as the target's failure | no descriptors, DNS down, `probe-panics`, `probe-hangs` | U |
+//! | `bug-skip-slot` | whoever comes to lead leaves out the first slot | stops in order | P: a slot is missed and nothing has failed |
+//!
+//! Those that break consensus between nodes are caught by the simulation, in this crate's tests:
+//!
+//! | bug | what it breaks |
+//! |---|---|
+//! | `bug-ignore-term` | apply takes a result of a term that is over |
+//! | `bug-deposed-reads` | who takes itself for the leader answers linearizable reads by itself |
+//! | `bug-no-barrier` | actors start before the term is open |
+//! | `bug-forget-committed` | a restart forgets how much was committed |
+//! | `bug-leader-restore` | a leader that is restarted leads on in its former term |
+//! | `bug-transfer-behind` | a lead is handed to a node that is behind, or gone |
+//! | `bug-reuse-node-id` | a node gets the id of another of its name |
 
 use std::{
     collections::HashMap,
@@ -45,7 +58,7 @@ use std::{
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-const NAMES: [&str; 22] = [
+const NAMES: [&str; 30] = [
     "before-append",
     "before-sync",
     "after-sync-before-ack",
@@ -68,6 +81,14 @@ const NAMES: [&str; 22] = [
     "bug-lose-for-timer",
     "bug-bad-checksum",
     "bug-fault-is-critical",
+    "bug-skip-slot",
+    "bug-ignore-term",
+    "bug-deposed-reads",
+    "bug-no-barrier",
+    "bug-forget-committed",
+    "bug-leader-restore",
+    "bug-transfer-behind",
+    "bug-reuse-node-id",
 ];
 
 static PLAN: OnceLock<Plan> = OnceLock::new();

@@ -59,6 +59,19 @@ pub struct Envelope {
     pub command: Command,
 }
 
+impl Envelope {
+    /// How many bytes it takes in the log.
+    pub(crate) fn size(&self) -> usize {
+        serialized_size(self)
+    }
+}
+
+/// The bytes of plain data in the form of the log and the wire.
+pub(crate) fn serialized_size(data: &impl Serialize) -> usize {
+    let counter = postcard::ser_flavors::Size::default();
+    postcard::serialize_with_flavor(data, counter).expect("commands are plain data")
+}
+
 impl From<Command> for Envelope {
     fn from(command: Command) -> Self {
         Self { request: None, command }

@@ -21,9 +21,19 @@ macro_rules! failpoint {
 }
 
 /// Whether a seeded bug is in force here; without the feature `chaos` never.
+#[cfg(not(test))]
 #[macro_export]
 macro_rules! bug {
     ($name:literal) => {
         $crate::failpoint!($name).is_some()
+    };
+}
+
+/// Whether a seeded bug is in force here: in this crate's tests also where a history has seeded it.
+#[cfg(test)]
+#[macro_export]
+macro_rules! bug {
+    ($name:literal) => {
+        $crate::failpoint!($name).is_some() || $crate::simulation::in_force($name)
     };
 }

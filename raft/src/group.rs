@@ -13,6 +13,8 @@ use tokio::{
 use crate::{
     applier::Applier,
     batcher::{Answer, Batcher, Pending},
+    beat::{Beats, HEARTBEAT},
+    bug,
     clock::Clock,
     command::Envelope,
     disk::{Disk, Fatal},
@@ -110,6 +112,7 @@ pub(crate) struct Shared {
     pub(crate) fatal: Fatal,
     pub(crate) room: Option<Arc<Room>>,
     pub(crate) transport: Arc<dyn PeerTransport>,
+    pub(crate) beats: Beats,
     /// A group without members becomes one of this node alone, rather than wait to be asked in.
     pub(crate) founds: bool,
     pub(crate) shortening: Shortening,
@@ -118,7 +121,7 @@ pub(crate) struct Shared {
 impl Shared {
     /// A group's way to its other replicas.
     fn peers(&self, group: u64) -> Peers {
-        Peers { group, transport: Arc::clone(&self.transport) }
+        Peers { group, transport: Arc::clone(&self.transport), beats: self.beats.clone() }
     }
 
     /// Ends the threads that work on the store. Blocks until they have.
@@ -192,7 +195,8 @@ impl Group {
         let (answer, answered) = oneshot::channel();
         let inbox = self.inbox.lock().clone();
         let Some(inbox) = inbox else { return Err(ProposeError::Stopping(self.shard)) };
-        inbox.try_send(Pending { envelope, answer }).map_err(|refused| match refused {
+        let size = envelope.size();
+        inbox.try_send(Pending { envelope, size, answer }).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => ProposeError::Overloaded(self.shard),
             mpsc::error::TrySendError::Closed(_) => ProposeError::Stopping(self.shard),
         })?;
@@ -253,13 +257,15 @@ async fn start(
 fn config(group: u64, shortening: Shortening) -> Config {
     Config {
         cluster_name: format!("group-{group}"),
-        heartbeat_interval: 100,
+        // Sent by [`crate::beat`]; here it bounds how long one waits for its answer.
+        heartbeat_interval: u64::try_from(HEARTBEAT.as_millis()).unwrap_or(100),
+        enable_heartbeat: false,
         election_timeout_min: 300,
         election_timeout_max: 600,
         install_snapshot_timeout: 60_000,
         snapshot_policy: SnapshotPolicy::LogsSinceLast(shortening.after),
         max_in_snapshot_log_to_keep: shortening.kept,
-        enable_leader_restore: Some(false),
+        enable_leader_restore: Some(bug!("bug-leader-restore")),
         enable_pre_vote: Some(true),
         ..Config::default()
     }

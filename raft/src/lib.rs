@@ -13,6 +13,7 @@
 mod applier;
 mod apply;
 mod batcher;
+mod beat;
 #[cfg(feature = "chaos")]
 pub mod chaos;
 mod clock;
@@ -62,7 +63,7 @@ pub use maintain::MaintenanceOutcome;
 pub use members::MembersError;
 pub use node::{Joins, Options, Shards};
 pub use nodes::{NodeFacts, NodeRecord, NodeStanding};
-pub use peer::{Alone, Call, MOST_BYTES, PeerError, PeerTransport};
+pub use peer::{Alone, Call, Haste, MOST_BYTES, PeerError, PeerTransport};
 pub use query::{
     Change, ChangeKind, ChangePage, ConfigStatus, Consistency, CoverageReport, Filter,
     FilterFields, ListQuery, MaintenanceView, OutboxPage, Page, Read, Row, Served, ShardStatus,

@@ -16,113 +16,32 @@ use tracing::info;
 
 use crate::{
     applier::Applier,
-    batcher::Answer,
-    clock::{Clock, SystemClock},
-    command::{Command, Envelope, Founding, Push, Registration, Removal, Reply},
-    disk::{Disk, Fatal, MemoryDisk},
-    error::{OpenError, ProposeError},
+    beat::{Beat, Beats},
+    clock::Clock,
+    command::{Command, Founding, Reply},
+    error::OpenError,
     group::{Group, Role, Shared},
     identity::{DirectoryLock, Identity},
-    peer::{Alone, NODE, PeerTransport},
+    peer::{NODE, PeerTransport},
     reconcile::Moves,
-    room::{DiskRoom, Gauge, Room, Watch},
+    room::{DiskRoom, Room, Watch},
     store::{sync::SyncQueue, watermark::WatermarkFile},
 };
 
-#[cfg(test)]
-use crate::group::Shortening;
-
 mod open;
+mod options;
+mod propose;
 #[cfg(test)]
 mod tests;
 mod watermarks;
 
+#[cfg(test)]
+pub(crate) use options::Simulated;
+pub use options::{Joins, Options};
 pub(crate) use watermarks::Marks;
 
 /// How long a group may take to elect its only voter and to load.
 const START: Duration = Duration::from_secs(120);
-
-/// How to open a node.
-pub struct Options {
-    /// The cluster's name.
-    pub cluster_name: String,
-    /// How many shards the cluster has, fixed when it is founded.
-    pub shards: u32,
-    /// The data directory; absent for a node in memory.
-    pub data_dir: Option<PathBuf>,
-    /// Go on although a group's log ends before what was synced (SEMANTICS 26).
-    pub accept_data_loss: bool,
-    /// The clocks.
-    pub clock: Arc<dyn Clock>,
-    /// What happens when the store can no longer be trusted.
-    pub fatal: Fatal,
-    /// A disk to use instead of the data directory's.
-    pub disk: Option<Arc<dyn Disk>>,
-    /// What is kept free on the data directory's file system, in bytes; absent: a twentieth of
-    /// it, at most 256 MiB.
-    pub disk_reserve: Option<u64>,
-    /// Measures that file system; absent: the system does.
-    pub disk_gauge: Option<Gauge>,
-    /// Told how many groups are open, of how many.
-    pub progress: Arc<dyn Fn(u32, u32) + Send + Sync>,
-    /// Whether this node is alone for good: then it may found its groups anew, should its store be
-    /// lost and that be accepted.
-    pub alone: bool,
-    /// Reaches the other nodes.
-    pub transport: Arc<dyn PeerTransport>,
-    /// Where a fresh directory does not found a cluster but becomes a node of one that exists.
-    pub joins: Option<Joins>,
-    #[cfg(test)]
-    pub(crate) simulated: Option<Simulated>,
-}
-
-/// What is otherwise in a simulation, which has no threads.
-#[cfg(test)]
-#[derive(Clone, Copy)]
-pub(crate) struct Simulated {
-    /// How long an fsync takes.
-    pub(crate) fsync: fn() -> Duration,
-    pub(crate) shortening: Shortening,
-}
-
-/// What a node that joins a cluster was told by it.
-#[derive(Debug, Clone)]
-pub struct Joins {
-    /// The cluster.
-    pub cluster: ClusterIdentity,
-    /// Its own id, never used before.
-    pub node: NodeId,
-}
-
-impl Options {
-    /// A node with a data directory that founds a cluster of one.
-    #[must_use]
-    pub fn on_disk(name: &str, shards: u32, data_dir: PathBuf, fatal: Fatal) -> Self {
-        Self { data_dir: Some(data_dir), disk: None, fatal, ..Self::in_memory(name, shards) }
-    }
-
-    /// A node whose disk is memory, and which panics where a real one would exit.
-    #[must_use]
-    pub fn in_memory(name: &str, shards: u32) -> Self {
-        Self {
-            cluster_name: name.to_owned(),
-            shards,
-            data_dir: None,
-            accept_data_loss: false,
-            clock: Arc::new(SystemClock::new()),
-            fatal: Arc::new(|why| panic!("{why}")),
-            disk: Some(Arc::new(MemoryDisk::new())),
-            disk_reserve: None,
-            disk_gauge: None,
-            progress: Arc::new(|_, _| {}),
-            alone: true,
-            transport: Arc::new(Alone),
-            joins: None,
-            #[cfg(test)]
-            simulated: None,
-        }
-    }
-}
 
 /// The handle on all groups of this node. Clones share it.
 #[derive(Clone)]
@@ -136,6 +55,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     /// Group 0, then one per shard.
     pub(crate) groups: Vec<Group>,
+    _beat: Beat,
     applier: Applier,
     sync: SyncQueue,
     pub(crate) transport: Arc<dyn PeerTransport>,
@@ -183,6 +103,7 @@ impl Shards {
             fatal: Arc::clone(&options.fatal),
             room: room.clone(),
             transport: Arc::clone(&options.transport),
+            beats: Beats::default(),
             founds: identity.is_founder() && (options.alone || !identity.founded),
             shortening: open::shortening(&options),
         };
@@ -198,6 +119,7 @@ impl Shards {
         let opening = opening.map(|((n, log), replica)| Group::open(n, log, replica, &shared));
         let groups = open::all_or_none(join_all(opening).await).await;
         let groups = groups.inspect_err(|_| shared.close())?;
+        let beat = Beat::start(&groups, shared.beats.clone());
         let logs = groups.iter().map(|group| group.log.clone()).collect();
         let watermarks = watermarks::Keeper::start(marks, logs, Arc::clone(&options.fatal));
         let cluster = identity.cluster();
@@ -207,6 +129,7 @@ impl Shards {
             cluster,
             clock: options.clock,
             groups,
+            _beat: beat,
             applier: shared.applier.clone(),
             sync,
             transport: options.transport,
@@ -297,55 +220,6 @@ impl Shards {
     #[must_use]
     pub fn disk_room(&self) -> Option<DiskRoom> {
         self.inner.room.as_ref().map(|room| room.now())
-    }
-
-    /// Proposes a command to a shard, at its leader wherever that is, and waits until it is
-    /// applied.
-    ///
-    /// # Errors
-    /// See [`ProposeError`]: each variant says what to do next.
-    pub async fn propose(
-        &self,
-        shard: ShardId,
-        envelope: impl Into<Envelope>,
-    ) -> Result<Answer, ProposeError> {
-        self.group(shard).propose_anywhere(envelope.into()).await
-    }
-
-    /// Declares a resource.
-    ///
-    /// # Errors
-    /// See [`ProposeError`].
-    pub async fn declare(
-        &self,
-        registration: Registration,
-        request: Option<String>,
-    ) -> Result<Answer, ProposeError> {
-        let shard = self.shard_of(&registration.spec.id);
-        let command = Command::Register(Box::new(registration));
-        self.propose(shard, Envelope { request, command }).await
-    }
-
-    /// Removes a resource.
-    ///
-    /// # Errors
-    /// See [`ProposeError`].
-    pub async fn remove(
-        &self,
-        removal: Removal,
-        request: Option<String>,
-    ) -> Result<Answer, ProposeError> {
-        let shard = self.shard_of(&removal.id);
-        self.propose(shard, Envelope { request, command: Command::Remove(removal) }).await
-    }
-
-    /// Reports for a push-fed resource.
-    ///
-    /// # Errors
-    /// See [`ProposeError`].
-    pub async fn push(&self, push: Push, request: Option<String>) -> Result<Answer, ProposeError> {
-        let shard = self.shard_of(&push.resource);
-        self.propose(shard, Envelope { request, command: Command::Push(Box::new(push)) }).await
     }
 
     /// Lets what is in flight land, makes it durable, and stops.

@@ -39,8 +39,19 @@ pub struct Call {
     pub body: Vec<u8>,
     /// How long the caller waits for an answer.
     pub deadline: Duration,
-    /// A part of a snapshot: it may wait for anything else that is sent to the same node.
-    pub bulk: bool,
+    /// For what it may wait.
+    pub haste: Haste,
+}
+
+/// For what a call may wait on its way, and its answer likewise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Haste {
+    /// For nothing: somebody waits.
+    Now,
+    /// A few milliseconds, for what other groups say to the same node at the same time.
+    Company,
+    /// For anything else that is sent to the same node: a part of a snapshot.
+    Bulk,
 }
 
 /// Why a call has no answer.

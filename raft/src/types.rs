@@ -9,7 +9,7 @@ use openraft::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    command::{Proposal, Reply},
+    command::{Proposal, Reply, serialized_size},
     store::record::Record,
 };
 
@@ -158,8 +158,7 @@ pub(crate) enum Payload {
 impl LogEntry {
     /// How many bytes it takes on its way to another node.
     pub(crate) fn size(&self) -> usize {
-        let counter = postcard::ser_flavors::Size::default();
-        postcard::serialize_with_flavor(self, counter).expect("entries are plain data")
+        serialized_size(self)
     }
 
     /// Whether it may be one of a log: one from elsewhere may hold anything.

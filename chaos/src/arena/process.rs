@@ -13,6 +13,8 @@ use crate::history::{End, Resident, Start};
 
 /// How much of a node's log an end keeps.
 const LAST_WORDS: usize = 4;
+/// How long a stop in order may take.
+const STOPS: Duration = Duration::from_secs(30);
 /// How long a start may take.
 const STARTS: Duration = Duration::from_secs(60);
 
@@ -32,6 +34,17 @@ impl Arena {
     pub fn kill_at(&mut self, n: usize) -> Result<()> {
         self.cluster.nodes[n].kill()?;
         self.ended(n, "killed".to_owned(), true);
+        Ok(())
+    }
+
+    /// Ends the process of the node at this place in order, as a service manager does.
+    ///
+    /// # Errors
+    /// Where it does not end, or not well.
+    pub async fn stop_at(&mut self, n: usize) -> Result<()> {
+        let status = self.cluster.nodes[n].terminate(STOPS).await?;
+        self.ended(n, format!("stopped: {status}"), true);
+        ensure!(status.success(), "{} stopped with {status}: {}", name(n), self.last_words_of(n));
         Ok(())
     }
 

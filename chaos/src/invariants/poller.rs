@@ -1,5 +1,6 @@
 //! **P**: a slot takes one result, every slot ends, and no result is counted that no target saw
-//! (SEMANTICS 6, 7, 22).
+//! (SEMANTICS 6, 7, 22); where leads
+//! move only in order, each slot has a result (SEMANTICS 23).
 
 use harness::oracle::Ledger;
 
@@ -29,6 +30,9 @@ fn counts(history: &History, target: &TargetLog, ledger: &Ledger) -> Vec<String>
     let recorded = ledger.ok + ledger.failed + ledger.missed_total();
     if ledger.expected != recorded {
         wrong.push(format!("{id}: {} slots expected, {recorded} recorded", ledger.expected));
+    }
+    if history.bounds.planned && ledger.missed_total() > 0 {
+        wrong.push(format!("{id}: slots were missed, {:?}, and nothing has failed", ledger.missed));
     }
     let (up, down) = (count(target, |_, up| up), count(target, |_, up| !up));
     for (what, counted, seen) in [("passed", ledger.ok, up), ("failed", ledger.failed, down)] {
@@ -76,6 +80,16 @@ mod tests {
             history.state.ledgers.get_mut("http:0").unwrap().ok = ok;
             assert!(!violations(&history).is_empty(), "{ok}");
         }
+    }
+
+    #[test]
+    fn a_slot_that_is_missed_is_found_where_nothing_has_failed() {
+        let mut history = well();
+        let ledger = history.state.ledgers.get_mut("http:0").unwrap();
+        (ledger.ok, ledger.missed) = (ledger.ok - 1, [("takeover".to_owned(), 1)].into());
+        assert_eq!(violations(&history), Vec::<String>::new());
+        history.bounds.planned = true;
+        assert_eq!(violations(&history).len(), 1);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use std::{
 
 use parking_lot::Mutex;
 use prost::bytes::Bytes;
-use raft::Call;
+use raft::{Call, Haste};
 use tokio::{
     sync::{Semaphore, oneshot},
     time::timeout,
@@ -99,11 +99,12 @@ impl Link {
     }
 
     async fn call_for_long(&self, call: Call) -> Result<Vec<u8>, Failure> {
-        let _piece = match call.bulk {
+        let bulk = call.haste == Haste::Bulk;
+        let _piece = match bulk {
             true => self.pieces.acquire().await.ok(),
             false => None,
         };
-        let turn = match call.bulk || call.body.len() > LARGE {
+        let turn = match bulk || call.body.len() > LARGE {
             true => Arc::clone(&self.large).acquire_owned().await.ok(),
             false => None,
         };
@@ -114,7 +115,8 @@ impl Link {
         }
         let deadline = u32::try_from(call.deadline.as_millis()).unwrap_or(u32::MAX);
         let (id, group) = (place.id, call.group);
-        let message = proto::Call { id, group, deadline_ms: deadline, body: call.body.into() };
+        let (company, body) = (call.haste == Haste::Company, call.body.into());
+        let message = proto::Call { id, group, deadline_ms: deadline, body, company };
         self.outlet
             .call(message, turn)
             .map_err(|Full| Failure::NotSent("more waits to be sent than it takes".to_owned()))?;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::FutureExt;
 use model::{NodeId, event::ClusterIdentity};
-use raft::{Call, NodeFacts, PeerError, PeerTransport};
+use raft::{Call, Haste, NodeFacts, PeerError, PeerTransport};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -100,7 +100,7 @@ impl Node {
     }
 
     async fn ask(&self, to: u64, group: u64, body: &[u8]) -> Result<Vec<u8>, PeerError> {
-        let call = Call { group, body: body.to_vec(), deadline: SECOND, bulk: false };
+        let call = Call { group, body: body.to_vec(), deadline: SECOND, haste: Haste::Now };
         self.links.call(NodeId(to), call).await
     }
 

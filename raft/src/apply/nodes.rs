@@ -4,6 +4,7 @@ use model::NodeId;
 
 use super::Context;
 use crate::{
+    bug,
     command::{Refusal, Reply},
     nodes::{NodeFacts, NodeRecord, NodeStanding},
     store::keys::Kind,
@@ -20,6 +21,9 @@ pub(super) fn admit(context: &mut Context<'_>, key: &str, facts: &NodeFacts) -> 
         return again(context, id, known, facts);
     }
     if let Some(other) = holder(context, &facts.name) {
+        if bug!("bug-reuse-node-id") {
+            return Reply::Node(other);
+        }
         return Reply::Refused(Refusal::NodeName(facts.name.clone(), other));
     }
     if context.state.nodes.len() >= MOST {

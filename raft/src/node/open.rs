@@ -57,7 +57,8 @@ pub(super) fn workers(
     let (disk, fatal) = (Arc::clone(disk), Arc::clone(&options.fatal));
     #[cfg(test)]
     if let Some(simulated) = options.simulated {
-        return Ok((Applier::inline(), SyncQueue::simulated(disk, fatal, simulated.fsync)));
+        let applier = Applier::simulated(simulated.apply);
+        return Ok((applier, SyncQueue::simulated(disk, fatal, simulated.fsync)));
     }
     let no_thread = |e: io::Error| {
         let detail = format!("no thread to sync or apply: {e}");

@@ -13,7 +13,10 @@ use model::{Millis, Outcome, ResourceId, WallTime};
 
 use super::*;
 use crate::{
+    batcher::Answer,
     command::{Command, Report, ReportBody, ReportReply},
+    disk::{Disk, MemoryDisk},
+    error::ProposeError,
     fixture::{ManualClock, as_clock, registration, spec},
     group::Leadership,
 };

@@ -6,7 +6,7 @@ use model::NodeId;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Call,
+    Call, Haste,
     message::{decode, encode},
 };
 use crate::{node::Shards, placement::Action, survey::NodeReport};
@@ -43,7 +43,7 @@ impl Shards {
         request: &NodeRequest,
         deadline: Duration,
     ) -> Result<NodeResponse, String> {
-        let call = Call { group: NODE, body: encode(request, 0), deadline, bulk: false };
+        let call = Call { group: NODE, body: encode(request, 0), deadline, haste: Haste::Now };
         let answer = self.inner.transport.call(node, call).await.map_err(|e| e.to_string())?;
         decode(&answer).map_err(|unreadable| unreadable.to_string())
     }

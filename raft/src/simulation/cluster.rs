@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    chance, fsync,
+    apply, chance, fsync,
     links::{Links, Net, Weather},
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
     fixture::stored,
     group::{Role, Shortening},
     node::{Joins, Options, Shards, Simulated},
-    store::keys::Keys,
+    store::{keys::Keys, log::written_committed},
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -149,6 +149,19 @@ impl Cluster {
         if let Some(shards) = self.net.leave(node) {
             shards.close().await;
         }
+    }
+
+    /// Takes the machine of a node that has ended away.
+    pub(crate) fn scrap(&self, node: NodeId) {
+        self.machines.lock().remove(&node);
+    }
+
+    /// Starts a node with an empty disk.
+    pub(crate) async fn start_anew(&self, node: NodeId) {
+        let machine = switched_on(node, None);
+        let joins = Joins { node, ..self.founder.clone() };
+        start(&self.net, node, &machine, self.shards, Some(joins)).await;
+        self.machines.lock().insert(node, machine);
     }
 
     pub(crate) async fn restart_the_dead(&self) {
@@ -314,10 +327,21 @@ async fn start(
         transport: Arc::new(Links { from: node, net: Arc::clone(net) }),
         joins,
         clock: Arc::<OwnClock>::clone(&machine.clock) as Arc<dyn Clock>,
-        simulated: Some(Simulated { fsync, shortening: SHORTENING }),
+        simulated: Some(Simulated { fsync, apply, shortening: SHORTENING }),
         ..Options::in_memory("home", shards)
     };
+    let committed: Vec<_> = (0..=u64::from(shards))
+        .map(|group| written_committed(machine.disk.as_ref(), Keys::new(group)).unwrap())
+        .collect();
     let opened = Shards::open(options).await.unwrap();
+    // Without anybody's help: nobody else may have come back yet.
+    for (group, committed) in (0..).zip(committed) {
+        let (applied, upto) = (opened.progress(group).0.0, committed.map_or(0, |id| id.index));
+        assert!(
+            applied >= upto,
+            "node {node} knew that group {group} had {upto}, and has {applied}"
+        );
+    }
     net.enter(node, opened.clone());
     opened
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::future::{BoxFuture, FutureExt, pending};
 use model::NodeId;
 use parking_lot::Mutex;
 use tokio::time::{sleep, timeout};
@@ -35,6 +35,8 @@ impl Weather {
 /// Who can be reached, and how.
 pub(crate) struct Net {
     running: Mutex<BTreeMap<NodeId, Shards>>,
+    /// How often each node was started.
+    lives: Mutex<BTreeMap<NodeId, u64>>,
     /// Links that carry nothing, by their direction.
     cut: Mutex<BTreeSet<(NodeId, NodeId)>>,
     weather: Mutex<Weather>,
@@ -42,8 +44,8 @@ pub(crate) struct Net {
 
 impl Net {
     pub(crate) fn new() -> Arc<Self> {
-        let (running, cut) = (Mutex::default(), Mutex::default());
-        Arc::new(Self { running, cut, weather: Mutex::new(Weather::FAIR) })
+        let (running, lives, cut) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Arc::new(Self { running, lives, cut, weather: Mutex::new(Weather::FAIR) })
     }
 
     pub(crate) fn set_weather(&self, weather: Weather) {
@@ -51,7 +53,13 @@ impl Net {
     }
 
     pub(crate) fn enter(&self, node: NodeId, shards: Shards) {
+        *self.lives.lock().entry(node).or_default() += 1;
         self.running.lock().insert(node, shards);
+    }
+
+    /// How often a node was started.
+    pub(crate) fn life(&self, node: NodeId) -> u64 {
+        self.lives.lock().get(&node).copied().unwrap_or_default()
     }
 
     pub(crate) fn leave(&self, node: NodeId) -> Option<Shards> {
@@ -80,13 +88,16 @@ impl Net {
         !self.cut.lock().contains(&(from, to))
     }
 
-    /// Takes a packet from one node to another. `false` where it does not arrive.
-    async fn pass(&self, from: NodeId, to: NodeId) -> bool {
+    /// Takes a packet from one node to another. Nobody tells that one was lost: it never ends then.
+    async fn carry(&self, from: NodeId, to: NodeId) {
         let Weather { delay, lost, .. } = *self.weather.lock();
         let most = u64::try_from(delay.as_micros()).unwrap_or(u64::MAX);
         sleep(Duration::from_micros(chance(50..most.max(51)))).await;
         // One that has ended says nothing any more, whatever is still winding down.
-        self.node(from).is_some() && self.carries(from, to) && chance(0..1_000) >= lost
+        let ended = self.node(from).is_none();
+        if ended || !self.carries(from, to) || chance(0..1_000) < lost {
+            pending::<()>().await;
+        }
     }
 
     fn repeats(&self) -> bool {
@@ -104,25 +115,23 @@ impl PeerTransport for Links {
     fn call(&self, to: NodeId, call: Call) -> BoxFuture<'static, Result<Vec<u8>, PeerError>> {
         let (from, net, deadline) = (self.from, Arc::clone(&self.net), call.deadline);
         let passing = async move {
-            if !net.pass(from, to).await {
-                return None;
-            }
-            let shards = net.node(to)?;
+            // A connection that was closed is known at once.
+            let Some(shards) = net.node(to) else {
+                let detail = "it does not run".to_owned();
+                return Err(PeerError::Unreachable { node: to, detail });
+            };
+            net.carry(from, to).await;
             if net.repeats() {
                 // What the repeat is answered is lost.
                 let _ = shards.answer_peer(call.group, &call.body).await;
             }
             let answer = shards.answer_peer(call.group, &call.body).await;
-            net.pass(to, from).await.then_some(answer)
+            net.carry(to, from).await;
+            answer.map_err(|detail| PeerError::Refused { node: to, detail })
         };
         async move {
-            match timeout(deadline, passing).await {
-                Ok(Some(answer)) => {
-                    answer.map_err(|detail| PeerError::Refused { node: to, detail })
-                }
-                // Nobody tells that a packet was lost.
-                Ok(None) | Err(_) => Err(PeerError::TimedOut { node: to, deadline }),
-            }
+            let late = PeerError::TimedOut { node: to, deadline };
+            timeout(deadline, passing).await.unwrap_or(Err(late))
         }
         .boxed()
     }

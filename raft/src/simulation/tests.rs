@@ -1,63 +1,25 @@
 //! Histories of three nodes.
 
-use std::time::Duration;
+use std::{
+    panic::{catch_unwind, resume_unwind},
+    thread,
+    time::Duration,
+};
 
-use model::{NodeId, ResourceId, ShardId};
+use model::{NodeId, ShardId};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Cluster, chance, links::Weather, run};
+use super::{
+    Cluster,
+    history::{NODES, SHARDS, declare, has, history, read},
+    run,
+};
 use crate::{
-    command::{DeclareOutcome, Reply},
+    error::ProposeError,
     fixture::{registration, seed, spec},
     members::MembersError,
     node::Shards,
-    query::Consistency,
 };
-
-const NODES: [NodeId; 3] = [NodeId(1), NodeId(2), NodeId(3)];
-const SHARDS: u32 = 2;
-const PAUSE: Duration = Duration::from_millis(20);
-/// Beyond it a client gives up.
-const PATIENCE: Duration = Duration::from_secs(4);
-
-/// Declares over any nodes in turn. Returns whether it was acknowledged.
-async fn declare(cluster: &Cluster, id: &str) -> bool {
-    let id: ResourceId = id.parse().unwrap();
-    let attempts = async {
-        loop {
-            let request = Some(format!("declare-{id}"));
-            let any = cluster.any();
-            let attempt = any.declare(registration(spec(id.as_str())), request);
-            // A node that was cut off answers nobody.
-            if let Ok(Ok(answer)) = timeout(Duration::from_secs(1), attempt).await {
-                let Reply::Declared { outcome, .. } = answer.reply else { panic!("{answer:?}") };
-                assert_eq!(outcome, DeclareOutcome::Created, "a repeat is answered as the first");
-                return;
-            }
-            sleep(PAUSE).await;
-        }
-    };
-    if timeout(PATIENCE, attempts).await.is_err() {
-        return false;
-    }
-    // Whoever answers a linearizable read has seen it; one that was cut off does not answer.
-    read(cluster, &id).await;
-    true
-}
-
-/// Reads what was acknowledged from any node. Returns whether it was answered.
-async fn read(cluster: &Cluster, id: &ResourceId) -> bool {
-    let read = cluster.any().get(id, Consistency::Linearizable).await;
-    if let Ok(read) = &read {
-        assert!(read.value.is_some(), "a linearizable read on another node misses {id}");
-    }
-    read.is_ok()
-}
-
-async fn has(shards: &Shards, id: &str) -> bool {
-    let id = id.parse().unwrap();
-    shards.get(&id, Consistency::Stale).await.unwrap().value.is_some()
-}
 
 fn simulated<T>(history: impl Future<Output = T>) -> T {
     run(1, history)
@@ -129,6 +91,24 @@ fn a_minority_acknowledges_nothing_and_catches_up() {
 }
 
 #[test]
+fn a_write_that_a_cut_off_leader_holds_is_done_by_the_next() {
+    simulated(async {
+        let cluster = Cluster::of(&NODES, SHARDS).await;
+        assert!(declare(&cluster, "before").await);
+        cluster.isolate(NODES[0]);
+        let began = Instant::now();
+        let other = cluster.node(NODES[1]);
+        let named = other.declare(registration(spec("within")), Some("a key".to_owned()));
+        let nameless = other.declare(registration(spec("beside")), None);
+        let (named, nameless) = tokio::join!(named, nameless);
+        assert!(named.is_ok(), "{named:?}");
+        assert!(matches!(nameless, Err(ProposeError::Unknown(_))), "{nameless:?}");
+        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+        cluster.close().await;
+    });
+}
+
+#[test]
 fn semantics_1_a_takeover_adds_and_loses_no_time_whatever_the_wall_clocks_say() {
     simulated(async {
         let cluster = Cluster::of(&NODES, SHARDS).await;
@@ -145,78 +125,6 @@ fn semantics_1_a_takeover_adds_and_loses_no_time_whatever_the_wall_clocks_say() 
     });
 }
 
-/// What a history was: whatever differs between two runs of one seed is not simulated.
-#[derive(Debug, PartialEq)]
-struct Told {
-    acknowledged: Vec<String>,
-    applied: Vec<u64>,
-    took: Duration,
-}
-
-async fn hurt(cluster: &Cluster) {
-    let node = || NODES[usize::try_from(chance(0..3)).unwrap()];
-    let victim = node();
-    match chance(0..7) {
-        0 => cluster.kill(victim).await,
-        1 => cluster.isolate(victim),
-        2 => cluster.net.cut(victim, node()),
-        3 => cluster.shuffle_leads().await,
-        5 => cluster.shuffle_voters().await,
-        4 => cluster.set_weather(Weather {
-            delay: Duration::from_millis(chance(1..150)),
-            lost: chance(0..200),
-            repeated: chance(0..200),
-        }),
-        _ => {
-            cluster.kill(victim).await;
-            cluster.kill(node()).await;
-        }
-    }
-}
-
-/// Kills, power cuts, partitions both ways and one way, loss, repeats, delays, hand-overs and
-/// changes of the voters, with logs so short that who was away needs a snapshot: nothing that was acknowledged is lost, and the replicas are equal in the end.
-async fn history() -> Told {
-    let began = Instant::now();
-    let cluster = Cluster::of(&NODES, SHARDS).await;
-    let mut acknowledged = Vec::new();
-    for round in 0..6 {
-        // Writes are in flight while it happens.
-        let writes = async {
-            let mut told = Vec::new();
-            for number in 0..4 {
-                let id = format!("r{round}-{number}");
-                if declare(&cluster, &id).await {
-                    told.push(id);
-                }
-            }
-            told
-        };
-        let after = Duration::from_millis(chance(0..30));
-        let (told, ()) = tokio::join!(writes, async {
-            sleep(after).await;
-            hurt(&cluster).await;
-        });
-        acknowledged.extend(told);
-        cluster.heal();
-        cluster.restart_the_dead().await;
-    }
-    cluster.all_vote().await;
-    cluster.settle().await;
-    for node in NODES {
-        let shards = cluster.node(node);
-        for id in &acknowledged {
-            assert!(has(&shards, id).await, "{id} is lost on node {node}");
-        }
-    }
-    assert!(!acknowledged.is_empty(), "no write was acknowledged");
-    cluster.assert_equal();
-    let first = cluster.node(NODES[0]);
-    let applied = first.shard_ids().map(|shard| first.applied(shard).borrow().0).collect();
-    cluster.close().await;
-    Told { acknowledged, applied, took: began.elapsed() }
-}
-
 #[test]
 fn one_seed_gives_one_history() {
     let seed = seed();
@@ -225,14 +133,24 @@ fn one_seed_gives_one_history() {
     }
 }
 
-/// A thousand where `BELLWETHER_HISTORIES` says so, some where it does not.
+/// A thousand, or as many as `BELLWETHER_HISTORIES` says.
 #[test]
 #[expect(clippy::print_stderr, reason = "the seed repeats a failure")]
 fn nothing_acknowledged_is_lost_in_any_history() {
     let given = std::env::var("BELLWETHER_HISTORIES").ok().and_then(|text| text.parse().ok());
-    let (first, count) = (seed(), given.unwrap_or(100));
-    for seed in (0..count).map(|n: u64| first.wrapping_add(n)) {
-        eprintln!("BELLWETHER_SEED={seed}");
-        run(seed, history());
-    }
+    let (first, count): (u64, u64) = (seed(), given.unwrap_or(1_000));
+    let threads = thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    let share = |thread: u64| {
+        for seed in (thread..count).step_by(threads as usize).map(|n| first.wrapping_add(n)) {
+            let held = catch_unwind(|| run(seed, history()));
+            assert!(held.is_ok(), "repeat it with BELLWETHER_SEED={seed} BELLWETHER_HISTORIES=1");
+        }
+    };
+    eprintln!("{count} histories from BELLWETHER_SEED={first} on");
+    thread::scope(|all| {
+        let running: Vec<_> = (0..threads).map(|n| all.spawn(move || share(n))).collect();
+        for thread in running {
+            thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+        }
+    });
 }

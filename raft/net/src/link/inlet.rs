@@ -68,25 +68,26 @@ impl Inlet {
         tokio::spawn(async move {
             // Beyond the deadline nobody waits any more.
             if let Ok(outcome) = timeout(deadline, work).await {
-                link.reply(call.id, outcome);
+                link.reply(call.id, outcome, call.company);
             }
             drop(room);
         });
     }
 
     fn refuse(&self, id: u64, why: String) {
-        self.link.reply(id, Err(why));
+        self.link.reply(id, Err(why), false);
     }
 }
 
 impl Link {
-    fn reply(&self, id: u64, outcome: Result<Vec<u8>, String>) {
+    fn reply(&self, id: u64, outcome: Result<Vec<u8>, String>, company: bool) {
         let outcome = match outcome {
             Ok(body) => proto::answer::Outcome::Body(body.into()),
             Err(why) => proto::answer::Outcome::Refused(why),
         };
         // An answer that cannot be sent is one that was lost: the caller's deadline ends it.
-        if let Err(Full) = self.outlet.answer(proto::Answer { id, outcome: Some(outcome) }) {
+        let answer = proto::Answer { id, outcome: Some(outcome) };
+        if let Err(Full) = self.outlet.answer(answer, company) {
             self.metrics.answers_dropped.inc();
         }
     }

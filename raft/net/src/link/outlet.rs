@@ -4,6 +4,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use futures_util::{
@@ -13,6 +14,7 @@ use futures_util::{
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::yield_now,
+    time::sleep,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +23,8 @@ use crate::{
     wire::{LARGE, MOST_FRAME, SHARED_FRAME, proto},
 };
 
+/// What may wait for others to go with it does not wait longer than this.
+const COMPANY: Duration = Duration::from_millis(3);
 /// Messages that wait, small ones and large ones.
 const SMALL_QUEUE: usize = 8_192;
 const LARGE_QUEUE: usize = 256;
@@ -63,12 +67,24 @@ struct Queued {
 pub(super) struct Outlet {
     room: Arc<Semaphore>,
     small: mpsc::Sender<Queued>,
+    patient: mpsc::Sender<Queued>,
     large: mpsc::Sender<Queued>,
+}
+
+/// Which queue a message waits in.
+enum Lane {
+    /// It goes with the next frame.
+    Small,
+    /// It waits for others that do not wait for it.
+    Patient,
+    /// It goes when nothing smaller waits, alone where it has a turn.
+    Large(Option<OwnedSemaphorePermit>),
 }
 
 struct Source {
     hello: Option<proto::Hello>,
     small: mpsc::Receiver<Queued>,
+    patient: mpsc::Receiver<Queued>,
     large: mpsc::Receiver<Queued>,
     metrics: PeerMetrics,
     ended: CancellationToken,
@@ -80,10 +96,17 @@ pub(super) fn open(
     ended: CancellationToken,
 ) -> (Outlet, Frames) {
     let (small, small_queue) = mpsc::channel(SMALL_QUEUE);
+    let (patient, patient_queue) = mpsc::channel(SMALL_QUEUE);
     let (large, large_queue) = mpsc::channel(LARGE_QUEUE);
-    let outlet = Outlet { room: Arc::new(Semaphore::new(UNITS)), small, large };
-    let hello = Some(hello);
-    let source = Source { hello, small: small_queue, large: large_queue, metrics, ended };
+    let outlet = Outlet { room: Arc::new(Semaphore::new(UNITS)), small, patient, large };
+    let source = Source {
+        hello: Some(hello),
+        small: small_queue,
+        patient: patient_queue,
+        large: large_queue,
+        metrics,
+        ended,
+    };
     let frames = stream::unfold(source, |mut source| async move {
         let frame = source.next().await?;
         Some((frame, source))
@@ -99,28 +122,36 @@ impl Outlet {
         turn: Option<OwnedSemaphorePermit>,
     ) -> Result<(), Full> {
         let size = call.body.len();
-        let large = turn.is_some();
-        self.queue(Message::Call(call), size, (large, turn))
+        let lane = match turn {
+            Some(turn) => Lane::Large(Some(turn)),
+            None if call.company => Lane::Patient,
+            None => Lane::Small,
+        };
+        self.queue(Message::Call(call), size, lane)
     }
 
-    pub(super) fn answer(&self, answer: proto::Answer) -> Result<(), Full> {
+    pub(super) fn answer(&self, answer: proto::Answer, company: bool) -> Result<(), Full> {
         let size = match &answer.outcome {
             Some(proto::answer::Outcome::Body(body)) => body.len(),
             Some(proto::answer::Outcome::Refused(why)) => why.len(),
             None => 0,
         };
-        self.queue(Message::Answer(answer), size, (size > LARGE, None))
+        let lane = match size > LARGE {
+            true => Lane::Large(None),
+            false if company => Lane::Patient,
+            false => Lane::Small,
+        };
+        self.queue(Message::Answer(answer), size, lane)
     }
 
-    fn queue(
-        &self,
-        message: Message,
-        size: usize,
-        (large, turn): (bool, Option<OwnedSemaphorePermit>),
-    ) -> Result<(), Full> {
+    fn queue(&self, message: Message, size: usize, lane: Lane) -> Result<(), Full> {
         let units = u32::try_from(1 + size / UNIT).map_err(|_| Full)?;
         let room = Arc::clone(&self.room).try_acquire_many_owned(units).map_err(|_| Full)?;
-        let queue = if large { &self.large } else { &self.small };
+        let (queue, turn) = match lane {
+            Lane::Small => (&self.small, None),
+            Lane::Patient => (&self.patient, None),
+            Lane::Large(turn) => (&self.large, turn),
+        };
         queue.try_send(Queued { message, size, _room: room, _turn: turn }).map_err(|_| Full)
     }
 }
@@ -130,25 +161,39 @@ impl Source {
         if let Some(hello) = self.hello.take() {
             return Some(proto::Frame { hello: Some(hello), ..proto::Frame::default() });
         }
-        let first = tokio::select! {
+        let mut frame = proto::Frame::default();
+        let mut size = tokio::select! {
             biased;
             () = self.ended.cancelled() => return None,
-            Some(small) = self.small.recv() => small,
-            Some(large) = self.large.recv() => large,
+            Some(small) = self.small.recv() => put(&mut frame, small),
+            Some(patient) = self.patient.recv() => {
+                put(&mut frame, patient) + self.company(&mut frame).await
+            }
+            Some(large) = self.large.recv() => put(&mut frame, large),
             else => return None,
         };
         // What others are about to say goes along.
         yield_now().await;
-        let mut frame = proto::Frame::default();
-        let mut size = put(&mut frame, first);
-        while size < SHARED_FRAME
-            && let Ok(small) = self.small.try_recv()
-        {
-            size += put(&mut frame, small);
+        for queue in [&mut self.small, &mut self.patient] {
+            while size < SHARED_FRAME
+                && let Ok(small) = queue.try_recv()
+            {
+                size += put(&mut frame, small);
+            }
         }
         self.metrics.frames.inc();
         self.metrics.bytes.inc_by(size as u64);
         Some(frame)
+    }
+
+    /// Waits until something does not wait.
+    async fn company(&mut self, frame: &mut proto::Frame) -> usize {
+        tokio::select! {
+            biased;
+            () = self.ended.cancelled() => 0,
+            Some(small) = self.small.recv() => put(frame, small),
+            () = sleep(COMPANY) => 0,
+        }
     }
 }
 

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt, stream};
+use tokio::time::sleep;
 
 use super::*;
 use crate::host::AnswerCall;
 
 fn call(body: Vec<u8>, deadline: Duration) -> Call {
-    Call { group: 3, body, deadline, bulk: false }
+    Call { group: 3, body, deadline, haste: Haste::Now }
 }
 
 /// Says what it was asked, unless that is nothing: then it never answers.
@@ -100,4 +101,37 @@ async fn what_is_small_shares_a_frame_and_passes_what_is_large() {
     };
     assert_eq!(sizes(frames.next().await.unwrap()), [1, 1]);
     assert_eq!(sizes(frames.next().await.unwrap()), [LARGE + 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_wait_goes_together_and_not_for_long() {
+    let metrics = PeerMetrics::default();
+    let (link, mut frames) = Link::new(proto::Hello::default(), &metrics, CancellationToken::new());
+    assert!(frames.next().await.unwrap().hello.is_some());
+    let say = |body: Vec<u8>, haste: Haste| {
+        let link = Arc::clone(&link);
+        let call = Call { haste, ..call(body, Duration::from_secs(1)) };
+        tokio::spawn(async move { link.call(call).await });
+    };
+    let began = tokio::time::Instant::now();
+    say(vec![1], Haste::Company);
+    let late = async {
+        sleep(Duration::from_millis(1)).await;
+        say(vec![2], Haste::Company);
+    };
+    let (frame, ()) = tokio::join!(frames.next(), late);
+    let said =
+        |frame: &proto::Frame| frame.calls.iter().map(|call| call.body[0]).collect::<Vec<_>>();
+    assert_eq!(said(&frame.unwrap()), [1, 2]);
+    assert!(began.elapsed() < Duration::from_millis(10), "{:?}", began.elapsed());
+    say(vec![3], Haste::Company);
+    tokio::task::yield_now().await;
+    say(vec![4], Haste::Now);
+    let began = tokio::time::Instant::now();
+    let frame = frames.next().await.unwrap();
+    assert_eq!(
+        (said(&frame), began.elapsed()),
+        (vec![4, 3], Duration::ZERO),
+        "nothing waits for it"
+    );
 }
