@@ -310,9 +310,10 @@ impl Node {
     }
 
     async fn exited(&mut self, limit: Duration) -> Result<ExitStatus> {
-        let child = std::cell::RefCell::new(self.child.as_mut().context("it is not running")?);
-        eventually("the node ends", limit, || async {
-            child.borrow_mut().try_wait()?.context("it still runs")
+        let child = self.child.as_mut().context("it is not running")?;
+        eventually("the node ends", limit, || {
+            let ended = child.try_wait();
+            async { ended?.context("it still runs") }
         })
         .await
     }
