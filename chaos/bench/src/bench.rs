@@ -6,9 +6,11 @@ use crate::{plan::Plan, report::Outcome};
 
 mod checks;
 mod http;
+mod idle;
 mod latency;
 mod memory;
 mod ours;
+mod pair_of_clusters;
 mod queries;
 mod restart;
 mod writes;
@@ -38,8 +40,11 @@ pub fn all() -> Vec<Bench> {
         latency::BENCH,
         checks::BENCH,
         memory::BENCH,
+        memory::followers::BENCH,
         queries::BENCH,
         restart::BENCH,
         writes::BENCH,
+        writes::three::BENCH,
+        idle::BENCH,
     ]
 }
