@@ -5,6 +5,7 @@ use futures_util::future::LocalBoxFuture;
 use crate::{plan::Plan, report::Outcome};
 
 mod checks;
+mod failover;
 mod http;
 mod idle;
 mod latency;
@@ -42,6 +43,7 @@ pub fn all() -> Vec<Bench> {
         memory::BENCH,
         memory::followers::BENCH,
         queries::BENCH,
+        failover::BENCH,
         restart::BENCH,
         writes::BENCH,
         writes::three::BENCH,
