@@ -39,6 +39,7 @@ pub struct Bench {
 pub fn all() -> Vec<Bench> {
     vec![
         latency::BENCH,
+        latency::three::BENCH,
         checks::BENCH,
         memory::BENCH,
         memory::followers::BENCH,

@@ -1,6 +1,7 @@
 //! etcd: one member or three, on the disk that is measured, at its defaults.
 
 pub mod cluster;
+pub mod watch;
 
 use std::{path::Path, time::Duration};
 
