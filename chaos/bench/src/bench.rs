@@ -14,6 +14,7 @@ mod ours;
 mod pair_of_clusters;
 mod queries;
 mod restart;
+mod subscribers;
 mod writes;
 
 pub use writes::{
@@ -44,6 +45,7 @@ pub fn all() -> Vec<Bench> {
         memory::BENCH,
         memory::followers::BENCH,
         queries::BENCH,
+        subscribers::BENCH,
         failover::BENCH,
         restart::BENCH,
         writes::BENCH,
