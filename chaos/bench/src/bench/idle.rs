@@ -97,7 +97,9 @@ fn outcome(ours: &[Vec<Cost>], peers: &[Cost], missing: Option<&str>) -> Outcome
     let each = |costs: &[Cost], of: fn(&Cost) -> f64| costs.iter().map(of).collect::<Vec<_>>();
     for (metric, of) in METRICS {
         for (shards, costs) in SHARDS.iter().zip(ours) {
-            let row = Row::new(format!("idle, {shards} shards; beside one group of etcd"), metric)
+            let of_ours =
+                if *shards == 1 { "1 shard".to_owned() } else { format!("{shards} shards") };
+            let row = Row::new(format!("idle, {of_ours}; beside one group of etcd"), metric)
                 .samples(each(costs, of), each(peers, of));
             rows.push(Row { not_run: missing.map(str::to_owned), ..row });
         }

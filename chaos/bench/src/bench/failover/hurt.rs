@@ -4,6 +4,8 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -13,6 +15,9 @@ const PERIOD: u32 = 100_000;
 const QUOTA: u32 = PERIOD / 10;
 /// Where the controller of processor time is mounted (cgroups(7), version 1).
 const MOUNT: &str = "/sys/fs/cgroup/cpu";
+/// How long strace may take to attach.
+const ATTACHED: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(5);
 /// How strace lets each sync take longer.
 const INJECTION: [&str; 7] = [
     "-qq",
@@ -42,6 +47,13 @@ impl Starved {
         starved.set("cpu.cfs_quota_us", QUOTA)?;
         starved.set("cgroup.procs", pid)?;
         Ok(starved)
+    }
+
+    /// Whether it wanted more than it had.
+    pub(super) fn was_held_back(&self) -> Result<bool> {
+        let text = fs::read_to_string(self.folder.join("cpu.stat"))?;
+        let count = text.lines().find_map(|line| line.strip_prefix("nr_throttled "));
+        Ok(count.context("cpu.stat has no nr_throttled")?.trim() != "0")
     }
 
     fn make() -> Result<Self> {
@@ -97,8 +109,22 @@ impl Slow {
         let mut command = Command::new("strace");
         command.args(INJECTION).args(threads.iter().map(|thread| format!("-p{thread}")));
         let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        Ok(Tracer(quiet.spawn().context("cannot run strace")?))
+        let tracer = Tracer(quiet.spawn().context("cannot run strace")?);
+        let began = Instant::now();
+        while !threads.iter().all(|thread| is_traced(pid, *thread)) {
+            ensure!(began.elapsed() < ATTACHED, "strace has not attached to {name}");
+            sleep(LOOK);
+        }
+        Ok(tracer)
     }
+}
+
+/// Whether anybody traces a thread (proc(5), `TracerPid`).
+fn is_traced(pid: u32, thread: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/task/{thread}/status"));
+    let status = status.unwrap_or_default();
+    let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
+    tracer.is_some_and(|tracer| tracer.trim() != "0")
 }
 
 fn threads(pid: u32, name: &str) -> Result<Vec<u32>> {
@@ -120,5 +146,46 @@ impl Drop for Tracer {
         // Killed, the kernel lets go of what it traced.
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_is_traced_until_the_tracer_is_dropped() {
+        let Ok(slow) = Slow::prepare() else { return };
+        let mut sleeper = Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = sleeper.id();
+        // The child is called as this program until it has become the other.
+        while threads(pid, "sleep").unwrap().is_empty() {
+            sleep(LOOK);
+        }
+        let tracer = slow.attach(pid, "sleep").unwrap();
+        assert!(is_traced(pid, pid));
+        drop(tracer);
+        assert!(!is_traced(pid, pid));
+        assert!(slow.attach(pid, "sync").is_err());
+        sleeper.kill().unwrap();
+        sleeper.wait().unwrap();
+    }
+
+    #[test]
+    fn a_process_is_held_back_and_let_go() {
+        if Starved::available().is_err() {
+            return;
+        }
+        let mut busy = Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
+        let starved = Starved::begin(busy.id()).unwrap();
+        let (began, folder) = (Instant::now(), starved.folder.clone());
+        while !starved.was_held_back().unwrap() {
+            assert!(began.elapsed() < ATTACHED, "it is not held back");
+            sleep(LOOK);
+        }
+        drop(starved);
+        busy.kill().unwrap();
+        busy.wait().unwrap();
+        assert!(!folder.exists());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use harness::targets::Targets;
 use tokio::time::sleep;
 
@@ -139,8 +139,10 @@ impl<S: Subject> Run<'_, S> {
             let before = self.subject.seats(node).await?;
             let starved = Starved::begin(self.subject.pid(node))?;
             let seen = self.changes(node, &before, STARVED_FOR).await;
+            let held_back = starved.was_held_back();
             drop(starved);
             changed += seen?;
+            ensure!(held_back?, "the leader never needed more than it had");
             led += leads;
             self.writers.recovered(Instant::now(), LOST).await?;
         }

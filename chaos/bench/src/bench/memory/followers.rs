@@ -96,6 +96,7 @@ async fn measure(cluster: &mut Cluster, resources: usize) -> Result<Point> {
     for follower in 1..cluster.nodes.len() {
         cluster.resume(follower).await?;
     }
+    cluster.formed().await?;
     Ok(Point { resources, leader: bytes[0], follower: bytes[1].max(bytes[2]) })
 }
 

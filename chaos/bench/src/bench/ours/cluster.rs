@@ -27,6 +27,8 @@ pub(in super::super) const NODES: usize = 3;
 const FORMED: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_millis(100);
 const DECLARE_AT_ONCE: usize = 32;
+/// How long one declaration may take.
+const DECLARED: Duration = Duration::from_secs(30);
 
 /// See the module. All are killed, and their data go, when the value is dropped.
 pub(in super::super) struct Cluster {
@@ -102,9 +104,7 @@ impl Cluster {
             let (client, all) = (clients[first % NODES].clone(), Arc::clone(&all));
             declaring.spawn(async move {
                 for (id, body) in all.iter().skip(first).step_by(DECLARE_AT_ONCE) {
-                    let path = format!("/api/v1/infrastructure/resources/{id}");
-                    let put = client.send(Method::PUT, &path, &[], Some(body.to_string()));
-                    put.await?.success().with_context(|| format!("declaring {id}"))?;
+                    put(&client, id, body).await.with_context(|| format!("declaring {id}"))?;
                 }
                 anyhow::Ok(())
             });
@@ -171,6 +171,18 @@ impl Cluster {
             }
             tokio::time::sleep(LOOK).await;
         }
+    }
+}
+
+/// Declares a resource; again where it is refused because a lead is on its way.
+async fn put(client: &Client, id: &str, body: &Value) -> Result<()> {
+    let (path, began) = (format!("/api/v1/infrastructure/resources/{id}"), Instant::now());
+    loop {
+        let answer = client.send(Method::PUT, &path, &[], Some(body.to_string())).await?;
+        if !answer.may_succeed_later() || began.elapsed() > DECLARED {
+            return answer.success().map(drop);
+        }
+        tokio::time::sleep(LOOK).await;
     }
 }
 
