@@ -222,7 +222,12 @@ pub async fn status(client: &Client) -> Result<Value> {
     Ok(client.get("/api/v1/cluster").await?.success()?.json())
 }
 
-fn is_formed(shown: &Value, voters: usize) -> Result<()> {
+/// Whether every group of the cluster as it is shown has so many voters and a leader, all nodes
+/// answer, and nothing is to be moved.
+///
+/// # Errors
+/// Shows the first thing that is otherwise.
+pub fn is_formed(shown: &Value, voters: usize) -> Result<()> {
     let shards = shown["shards"].as_array().context("no shards")?;
     for group in shards.iter().chain([&shown["meta"]]) {
         let has = group["voters"].as_array().map_or(0, Vec::len);

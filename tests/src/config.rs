@@ -13,6 +13,7 @@ use serde_json::Value;
 #[derive(Debug, Clone, Default)]
 pub struct Config {
     cluster: String,
+    shards: Option<u32>,
     member: Option<Membership>,
     defaults: String,
     resources: Vec<Value>,
@@ -61,6 +62,13 @@ impl Config {
         self
     }
 
+    /// How many shards the cluster is founded with; 16 where nothing is said.
+    #[must_use]
+    pub fn shards(mut self, shards: u32) -> Self {
+        self.shards = Some(shards);
+        self
+    }
+
     /// A node of a cluster of several.
     #[must_use]
     pub fn member(mut self, membership: Membership) -> Self {
@@ -102,10 +110,11 @@ impl Config {
             None => ("n1", "a", String::new()),
         };
         let mut yaml = format!(
-            "cluster: {{ name: {}, shards: 16 }}\n\
+            "cluster: {{ name: {}, shards: {} }}\n\
              node: {{ name: {name}, region: eu-1, zone: {zone}, data_dir: {} }}\n\
              listen: {{ http: \"{http}\"{peer} }}\n",
             self.cluster,
+            self.shards.unwrap_or(16),
             Value::from(dir.join("data").display().to_string()),
         );
         if let Some(member) = &self.member {

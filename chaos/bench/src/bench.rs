@@ -5,12 +5,16 @@ use futures_util::future::LocalBoxFuture;
 use crate::{plan::Plan, report::Outcome};
 
 mod checks;
+mod failover;
 mod http;
+mod idle;
 mod latency;
 mod memory;
 mod ours;
+mod pair_of_clusters;
 mod queries;
 mod restart;
+mod subscribers;
 mod writes;
 
 pub use writes::{
@@ -36,10 +40,16 @@ pub struct Bench {
 pub fn all() -> Vec<Bench> {
     vec![
         latency::BENCH,
+        latency::three::BENCH,
         checks::BENCH,
         memory::BENCH,
+        memory::followers::BENCH,
         queries::BENCH,
+        subscribers::BENCH,
+        failover::BENCH,
         restart::BENCH,
         writes::BENCH,
+        writes::three::BENCH,
+        idle::BENCH,
     ]
 }

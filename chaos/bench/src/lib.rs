@@ -11,6 +11,7 @@
 //! - [`baseline`]: fdatasync of the disk, round trip of the loopback;
 //! - [`load`]: closed and open loops, latency from the intended start;
 //! - [`process`]: programs that a benchmark starts: ready, cost, stop;
+//! - [`packets`]: what processes send each other, as the kernel counts it;
 //! - [`component`]: programs that the project's scripts build;
 //! - [`peer`]: the peers, started and spoken to;
 //! - [`wire`]: the generated clients;
@@ -28,6 +29,7 @@ pub mod baseline;
 pub mod bench;
 pub mod component;
 pub mod load;
+pub mod packets;
 pub mod peer;
 pub mod plan;
 pub mod plot;

@@ -35,7 +35,7 @@ enum Command {
     List,
     /// Run all benchmarks, or those named
     Run(RunArgs),
-    /// Draw how cost grows with resources, from the JSON of benchmark 5
+    /// Draw what the JSON of benchmark 5, 9 or 15 holds
     Plot(PlotArgs),
     /// Serve durable writes over gRPC, for benchmark 13
     #[command(hide = true)]
@@ -50,9 +50,9 @@ enum Command {
     bellwether-bench run --only 13 --pairs 3 --quick\n  \
     bellwether-bench run --out results")]
 struct RunArgs {
-    /// Only these numbers
-    #[arg(long, value_name = "N,N", value_delimiter = ',')]
-    only: Vec<u32>,
+    /// Only these numbers or names
+    #[arg(long, value_name = "N,NAME", value_delimiter = ',')]
+    only: Vec<String>,
     /// How many pairs of ours and the peer
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=100))]
     pairs: u16,
@@ -122,12 +122,16 @@ fn framed(text: &str) -> String {
     if std::io::stdout().is_terminal() { format!("\n{text}\n") } else { format!("{text}\n") }
 }
 
-fn choose(only: &[u32]) -> Result<Vec<Bench>> {
+fn choose(only: &[String]) -> Result<Vec<Bench>> {
     let all = bench::all();
-    if let Some(unknown) = only.iter().find(|n| all.iter().all(|bench| bench.number != **n)) {
+    let is = |bench: &Bench, asked: &String| {
+        bench.name == asked.as_str() || bench.number.to_string() == *asked
+    };
+    if let Some(unknown) = only.iter().find(|asked| !all.iter().any(|bench| is(bench, asked))) {
         bail!("there is no benchmark {unknown}; `bellwether-bench list` shows those there are");
     }
-    Ok(all.into_iter().filter(|b| only.is_empty() || only.contains(&b.number)).collect())
+    let wanted = |bench: &Bench| only.is_empty() || only.iter().any(|asked| is(bench, asked));
+    Ok(all.into_iter().filter(wanted).collect())
 }
 
 async fn measure(bench: &Bench, plan: &Plan) -> Result<Report> {

@@ -1,6 +1,8 @@
-//! The growth from 1,000 to 100,000 resources as an SVG (W3C, SVG 1.1), from benchmark 5's JSON.
+//! Drawings of what a benchmark's JSON holds, as an SVG (W3C, SVG 1.1): the growth from 1,000 to
+//! 100,000 resources, the windows of failovers, the cost of idle groups.
 
 mod panel;
+mod panels;
 
 use std::path::PathBuf;
 
@@ -24,7 +26,7 @@ pub struct Point {
 /// Which JSON, and where the drawing goes.
 #[derive(Debug, Clone, clap::Args)]
 pub struct PlotArgs {
-    /// What benchmark 5 wrote
+    /// What benchmark 5, 9 or 15 wrote: memory, failover or idle
     #[arg(long, value_name = "FILE", default_value = "target/bench/5-memory.json")]
     from: PathBuf,
     /// The drawing
@@ -32,13 +34,13 @@ pub struct PlotArgs {
     to: PathBuf,
 }
 
-/// Draws memory and the time of the first checks over the number of resources.
+/// Draws what the benchmark is about.
 ///
 /// # Errors
 /// Where the JSON is missing or holds no points.
 pub fn plot(args: &PlotArgs) -> Result<()> {
     let text = std::fs::read_to_string(&args.from)
-        .with_context(|| format!("cannot read {}; run: make bench ONLY=5", args.from.display()))?;
+        .with_context(|| format!("cannot read {}; run: make bench", args.from.display()))?;
     let svg = draw(&serde_json::from_str(&text)?)?;
     if let Some(folder) = args.to.parent() {
         std::fs::create_dir_all(folder)?;
@@ -47,6 +49,23 @@ pub fn plot(args: &PlotArgs) -> Result<()> {
 }
 
 fn draw(report: &Value) -> Result<String> {
+    let panels = match report["name"].as_str() {
+        Some("failover") => panels::failover(report)?,
+        Some("idle") => panels::idle(report)?,
+        _ => growth(report)?,
+    };
+    let drawn = (0..).zip(panels).map(|(n, panel)| panel.draw(panel::WIDTH * f64::from(n)));
+    Ok(format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" \
+         viewBox=\"0 0 {w} {h}\" font-family=\"sans-serif\" font-size=\"12\">\n\
+         <rect width=\"{w}\" height=\"{h}\" fill=\"white\"/>\n{}</svg>\n",
+        drawn.collect::<String>(),
+        w = panel::WIDTH * 2.0,
+        h = panel::HEIGHT
+    ))
+}
+
+fn growth(report: &Value) -> Result<[Panel; 2]> {
     let points = report["extra"]["points"].clone();
     let mut points: Vec<Point> =
         serde_json::from_value(points).context("the JSON has no points of benchmark 5")?;
@@ -58,24 +77,20 @@ fn draw(report: &Value) -> Result<String> {
     let memory = Panel {
         title: "Memory of the node (PSS)",
         unit: "MiB",
+        across: "resources",
         points: series(mebibytes),
+        beside: None,
         limit: Some(("12 KiB per resource", 12.0 / 1024.0)),
     };
     let start = Panel {
         title: "From the start until each was checked once",
         unit: "s",
+        across: "resources",
         points: series(|point| point.checked_after_seconds),
+        beside: None,
         limit: None,
     };
-    Ok(format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" \
-         viewBox=\"0 0 {w} {h}\" font-family=\"sans-serif\" font-size=\"12\">\n\
-         <rect width=\"{w}\" height=\"{h}\" fill=\"white\"/>\n{}{}</svg>\n",
-        memory.draw(0.0),
-        start.draw(panel::WIDTH),
-        w = panel::WIDTH * 2.0,
-        h = panel::HEIGHT
-    ))
+    Ok([memory, start])
 }
 
 #[expect(clippy::cast_precision_loss, reason = "bytes of memory are far below 2^53")]

@@ -83,6 +83,14 @@ impl Process {
         Ok(began.elapsed())
     }
 
+    /// Whether it has ended.
+    ///
+    /// # Errors
+    /// Where the system does not say.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     /// Ends it at once, as a power cut would for the program.
     ///
     /// # Errors
@@ -119,6 +127,15 @@ impl Drop for Process {
         // A destructor has nobody to tell; a process that has ended is waited for at once.
         let _ = self.kill();
     }
+}
+
+/// The command of a program below a tracer: the words of its command line up to the program.
+#[must_use]
+pub fn below(tracer: &[String], program: &Path) -> Command {
+    let Some((first, rest)) = tracer.split_first() else { return Command::new(program) };
+    let mut command = Command::new(first);
+    command.args(rest).arg(program);
+    command
 }
 
 /// A TCP port of 127.0.0.1 that nobody listens on now.

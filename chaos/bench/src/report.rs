@@ -133,10 +133,11 @@ impl Row {
         self
     }
 
-    /// Ours to the peer's, pair by pair; empty without a peer.
+    /// Ours to the peer's, pair by pair; empty without a peer. Beside nothing there is no ratio.
     #[must_use]
     pub fn ratios(&self) -> Vec<f64> {
-        self.ours.iter().zip(&self.peer).map(|(ours, peer)| ours / peer).collect()
+        let ratios = self.ours.iter().zip(&self.peer).map(|(ours, peer)| ours / peer);
+        ratios.filter(|ratio| ratio.is_finite()).collect()
     }
 
     /// Whether the target is met. Without the samples that it needs this is `NotRun`, never `Met`.
@@ -195,6 +196,12 @@ mod tests {
             .samples(vec![30.0], Vec::new())
             .not_run("etcd: needs Go");
         assert_eq!(row.verdict(), Verdict::NotRun("etcd: needs Go".to_owned()));
+    }
+
+    #[test]
+    fn beside_nothing_there_is_no_ratio() {
+        let row = Row::new("w", "elections").samples(vec![0.0, 1.0], vec![0.0, 0.0]);
+        assert!(row.ratios().is_empty());
     }
 
     #[test]

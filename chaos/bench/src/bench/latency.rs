@@ -5,6 +5,8 @@
 //! the transition is decided, made durable by an fsync, and handed to the watch.
 
 mod flips;
+mod puts;
+pub(super) mod three;
 mod watcher;
 
 use std::{sync::Arc, time::Duration};

@@ -3,6 +3,8 @@
 //! The figure is the slope between the smallest and the largest size: what a node costs without
 //! resources is not in it. Memory is the proportional share of `/proc/PID/smaps_rollup`.
 
+pub(super) mod followers;
+
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -80,11 +82,16 @@ async fn measure(plan: &Plan, resources: usize, address: &str) -> Result<Point> 
 }
 
 /// KiB per resource between the first and the last point.
-#[expect(clippy::cast_precision_loss, reason = "bytes of memory are far below 2^53")]
 fn slope(points: &[Point]) -> Option<f64> {
     let (first, last) = (points.first()?, points.last()?);
-    let resources = last.resources.checked_sub(first.resources).filter(|more| *more > 0)?;
-    Some((last.bytes as f64 - first.bytes as f64) / resources as f64 / 1024.0)
+    slope_kib((first.resources, first.bytes), (last.resources, last.bytes))
+}
+
+/// KiB per resource between two numbers of resources, each with the bytes of memory.
+#[expect(clippy::cast_precision_loss, reason = "bytes of memory are far below 2^53")]
+fn slope_kib(first: (usize, u64), last: (usize, u64)) -> Option<f64> {
+    let resources = last.0.checked_sub(first.0).filter(|more| *more > 0)?;
+    Some((last.1 as f64 - first.1 as f64) / resources as f64 / 1024.0)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "bytes of memory are far below 2^53")]

@@ -1,9 +1,10 @@
 //! Our side: the real binary as a process of its own, on the disk that is measured.
 
+pub(super) mod cluster;
+
 use std::{
     fs,
-    path::PathBuf,
-    process::Command,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -14,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::{
     plan::Plan,
-    process::{Process, free_port},
+    process::{Process, below, free_port},
 };
 
 /// How long a node with 100,000 resources may take, the first time.
@@ -37,19 +38,26 @@ pub(super) struct Ours {
 impl Ours {
     /// Starts a fresh node and waits until it is ready.
     pub(super) async fn start(plan: &Plan, config: &Config) -> Result<Self> {
-        let (binary, directory, port) =
-            (binary::path()?, plan.directory("bellwether-")?, free_port()?);
-        let base = fs::canonicalize(directory.path())?;
-        fs::write(
-            base.join("bellwether.yaml"),
-            config.render(&base, ([127, 0, 0, 1], port).into()),
-        )?;
-        let process = spawn(&binary, &directory)?;
-        let mut node = Self { process, binary, directory, port };
-        let client = node.client();
-        let ready = node.process.until_ready(START, async || client.is_ready().await).await;
-        ready.with_context(|| format!("the log ends with:\n{}", node.log_tail()))?;
+        let mut node = Self::launch(plan, config, free_port()?)?;
+        node.ready().await?;
         Ok(node)
+    }
+
+    /// Starts a fresh node on a port and does not wait for it.
+    fn launch(plan: &Plan, config: &Config, port: u16) -> Result<Self> {
+        let (binary, directory) = (binary::path()?, plan.directory("bellwether-")?);
+        let base = fs::canonicalize(directory.path())?;
+        let http = ([127, 0, 0, 1], port).into();
+        fs::write(base.join("bellwether.yaml"), config.render(&base, http))?;
+        let process = spawn(&[], &binary, &directory)?;
+        Ok(Self { process, binary, directory, port })
+    }
+
+    /// Waits until the node takes requests.
+    pub(super) async fn ready(&mut self) -> Result<()> {
+        let client = self.client();
+        let ready = self.process.until_ready(START, async || client.is_ready().await).await;
+        ready.map(drop).with_context(|| format!("the log ends with:\n{}", self.log_tail()))
     }
 
     /// Ends the process as a power cut would end it and starts it again at once, without waiting.
@@ -57,8 +65,14 @@ impl Ours {
     pub(super) fn kill_and_restart(&mut self) -> Result<Instant> {
         self.process.kill()?;
         let began = Instant::now();
-        self.process = spawn(&self.binary, &self.directory)?;
+        self.restart(&[])?;
         Ok(began)
+    }
+
+    /// Starts the process again that has ended, below a tracer where its words are given.
+    pub(super) fn restart(&mut self, tracer: &[String]) -> Result<()> {
+        self.process = spawn(tracer, &self.binary, &self.directory)?;
+        Ok(())
     }
 
     /// `HOST:PORT` of the API.
@@ -110,8 +124,8 @@ impl Ours {
     }
 }
 
-fn spawn(binary: &std::path::Path, directory: &TempDir) -> Result<Process> {
-    let mut command = Command::new(binary);
+fn spawn(tracer: &[String], binary: &Path, directory: &TempDir) -> Result<Process> {
+    let mut command = below(tracer, binary);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("BELLWETHER_") {
             command.env_remove(name);

@@ -12,6 +12,7 @@ pub(super) mod serve;
 mod server;
 mod syncs;
 mod table;
+pub(super) mod three;
 
 use std::path::PathBuf;
 
@@ -20,11 +21,12 @@ use futures_util::FutureExt;
 
 use super::Bench;
 use crate::{
-    peer::etcd,
+    peer::etcd::{self, Etcd},
     plan::{Plan, Side},
     report::Outcome,
 };
-use cells::Rates;
+use cells::{Rates, USUAL};
+use server::Ours;
 
 pub(super) const BENCH: Bench = Bench {
     number: 13,
@@ -60,15 +62,17 @@ async fn run(plan: &Plan) -> Result<Outcome> {
     Ok(table::outcome(&table::Measured { ours, peers, counted, rates, missing }))
 }
 
-/// Half of what the slower side can do, by the number of clients: the rate of the open loops.
 async fn calibrate(plan: &Plan, program: Option<&PathBuf>) -> Result<Rates> {
     plan.progress("13 writes: finding the rates of the open loops");
-    let mut found = cells::closed_unary(plan).await?;
-    if let Some(program) = program {
-        let peer = cells::closed_etcd(plan, program).await?;
-        for (rate, other) in found.iter_mut().zip(peer) {
-            *rate = rate.min(other);
+    let server = Ours::start(&[], USUAL, plan.directory("ours")?).await?;
+    let ours = cells::closed_unary(&server, plan).await?;
+    drop(server);
+    let peer = match program {
+        Some(program) => {
+            let server = Etcd::start(program, plan.directory("etcd")?).await?;
+            Some(cells::closed_etcd(&server, plan).await?)
         }
-    }
-    Ok(Rates(found.map(|rate| rate / 2.0)))
+        None => None,
+    };
+    Ok(Rates::of(ours, peer))
 }

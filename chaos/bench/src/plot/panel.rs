@@ -1,5 +1,5 @@
-//! One drawing with axes from zero: equal steps of resources are equally far apart, so that linear
-//! growth is a straight line.
+//! One drawing with axes from zero: equal steps are equally far apart, so that linear growth is a
+//! straight line.
 
 use std::fmt::Write;
 
@@ -17,9 +17,13 @@ const STEPS: u32 = 5;
 pub(super) struct Panel {
     pub(super) title: &'static str,
     pub(super) unit: &'static str,
-    /// Resources and value.
+    /// What grows to the right.
+    pub(super) across: &'static str,
+    /// Where to the right, and the value.
     pub(super) points: Vec<(f64, f64)>,
-    /// A bound on the growth above the first point, per resource.
+    /// The same of the peer, with its name.
+    pub(super) beside: Option<(&'static str, Vec<(f64, f64)>)>,
+    /// A bound on the growth above the first point, per step to the right.
     pub(super) limit: Option<(&'static str, f64)>,
 }
 
@@ -44,23 +48,27 @@ impl Panel {
             // Below the line, since what is drawn may lie on it.
             text(&mut svg, (at.0, at.1 + 72.0), "end", name);
         }
-        let places: Vec<(f64, f64)> = self.points.iter().copied().map(place).collect();
-        line(&mut svg, &places, "#246", "none");
-        for (x, y) in places {
-            put(
-                &mut svg,
-                format_args!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"#246\"/>"),
-            );
+        if let Some((name, points)) = &self.beside {
+            let places: Vec<(f64, f64)> = points.iter().copied().map(place).collect();
+            curve(&mut svg, &places, "#c72");
+            let at = places.last().copied().unwrap_or_default();
+            text(&mut svg, (at.0, at.1 - 8.0), "end", name);
         }
+        let places: Vec<(f64, f64)> = self.points.iter().copied().map(place).collect();
+        curve(&mut svg, &places, "#246");
         svg + "</g>\n"
     }
 
+    fn all(&self) -> impl Iterator<Item = &(f64, f64)> {
+        self.points.iter().chain(self.beside.iter().flat_map(|(_, points)| points))
+    }
+
     fn widest(&self) -> f64 {
-        self.points.iter().map(|point| point.0).fold(1.0, f64::max)
+        self.all().map(|point| point.0).fold(1.0, f64::max)
     }
 
     fn highest(&self) -> f64 {
-        let values = self.points.iter().map(|point| point.1).fold(0.0, f64::max);
+        let values = self.all().map(|point| point.1).fold(0.0, f64::max);
         let first = self.points.first().map_or(0.0, |point| point.1);
         let limit = self.limit.map_or(0.0, |(_, slope)| first + slope * self.widest());
         round_up(values.max(limit).max(f64::MIN_POSITIVE))
@@ -82,7 +90,7 @@ impl Panel {
             let below = place((widest * share, 0.0));
             text(svg, (below.0, below.1 + 18.0), "middle", &short(widest * share));
         }
-        text(svg, (WIDTH / 2.0, HEIGHT - 8.0), "middle", "resources");
+        text(svg, (WIDTH / 2.0, HEIGHT - 8.0), "middle", self.across);
     }
 }
 
@@ -120,6 +128,13 @@ fn line(svg: &mut String, points: &[(f64, f64)], colour: &str, dashes: &str) {
     );
 }
 
+fn curve(svg: &mut String, places: &[(f64, f64)], colour: &str) {
+    line(svg, places, colour, "none");
+    for (x, y) in places {
+        put(svg, format_args!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{colour}\"/>"));
+    }
+}
+
 fn put(svg: &mut String, element: std::fmt::Arguments<'_>) {
     // Writing to a string cannot fail.
     let _ = writeln!(svg, "{element}");
@@ -138,7 +153,7 @@ mod tests {
     #[test]
     fn equal_steps_are_equally_far_apart() {
         let points = vec![(0.0, 0.0), (50.0, 5.0), (100.0, 10.0)];
-        let panel = Panel { title: "t", unit: "s", points, limit: None };
+        let panel = Panel { title: "t", unit: "s", across: "n", points, beside: None, limit: None };
         let svg = panel.draw(0.0);
         let xs: Vec<f64> = svg
             .split("<circle cx=\"")

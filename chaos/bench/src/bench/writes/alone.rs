@@ -42,7 +42,7 @@ pub struct Alone {
 /// Where the server cannot be started, or a write fails.
 pub async fn alone(args: Alone) -> Result<()> {
     let plan = Plan::new(1, false, args.scratch.clone());
-    let server = Ours::start(None, args.groups, plan.directory("ours")?).await?;
+    let server = Ours::start(&[], args.groups, plan.directory("ours")?).await?;
     if let Some(file) = &args.pid_file {
         std::fs::write(file, server.process.pid().to_string())?;
     }

@@ -63,6 +63,12 @@ pub(super) type Cells = Vec<(Cell, Sample)>;
 pub(super) struct Rates(pub(super) [f64; 3]);
 
 impl Rates {
+    /// Half of what the slower side can do.
+    pub(super) fn of(ours: [f64; 3], peer: Option<[f64; 3]>) -> Self {
+        let peer = peer.unwrap_or([f64::INFINITY; 3]);
+        Self(std::array::from_fn(|n| ours[n].min(peer[n]) / 2.0))
+    }
+
     fn pace(&self, cell: Cell) -> Pace {
         let place = CLIENTS.iter().position(|n| *n == cell.clients);
         match (cell.way, place) {
@@ -88,42 +94,56 @@ fn workloads(groups: u32) -> Vec<Cell> {
 pub(super) async fn ours(plan: &Plan, rates: &Rates) -> Result<Cells> {
     let mut cells = Cells::new();
     for groups in GROUPS {
-        let server = Ours::start(None, groups, plan.directory("ours")?).await?;
-        for cell in workloads(groups) {
-            cells.push((cell, of_ours(&server, cell, rates.pace(cell), plan.span(SPAN)).await?));
-        }
+        let server = Ours::start(&[], groups, plan.directory("ours")?).await?;
+        cells.extend(each_of_ours(&server, plan, groups, rates).await?);
     }
     Ok(cells)
 }
 
-/// Runs etcd: unary only, as it has no stream of writes.
+/// Runs one member of etcd.
 pub(super) async fn etcd(plan: &Plan, program: &Path, rates: &Rates) -> Result<Cells> {
-    let server = Etcd::start(program, plan.directory("etcd")?).await?;
+    each_of_etcd(&Etcd::start(program, plan.directory("etcd")?).await?, plan, rates).await
+}
+
+/// What servers of ours with so many groups do in each workload.
+pub(super) async fn each_of_ours(
+    server: &Ours,
+    plan: &Plan,
+    groups: u32,
+    rates: &Rates,
+) -> Result<Cells> {
+    let mut cells = Cells::new();
+    for cell in workloads(groups) {
+        cells.push((cell, of_ours(server, cell, rates.pace(cell), plan.span(SPAN)).await?));
+    }
+    Ok(cells)
+}
+
+/// What a member of etcd does in each workload: unary only, as it has no stream of writes.
+pub(super) async fn each_of_etcd(server: &Etcd, plan: &Plan, rates: &Rates) -> Result<Cells> {
     let mut cells = Cells::new();
     for cell in workloads(USUAL).into_iter().filter(|cell| cell.way != Way::Streamed) {
-        cells.push((cell, of_etcd(&server, cell, rates.pace(cell), plan.span(SPAN)).await?));
+        cells.push((cell, of_etcd(server, cell, rates.pace(cell), plan.span(SPAN)).await?));
     }
     Ok(cells)
 }
 
 /// What ours can do by calls, by the place in [`CLIENTS`].
-pub(super) async fn closed_unary(plan: &Plan) -> Result<[f64; 3]> {
-    let server = Ours::start(None, USUAL, plan.directory("ours")?).await?;
+pub(super) async fn closed_unary(server: &Ours, plan: &Plan) -> Result<[f64; 3]> {
     let mut found = [0.0; 3];
     for (rate, clients) in found.iter_mut().zip(CLIENTS) {
         let cell = Cell { way: Way::Unary, clients, groups: USUAL };
-        *rate = of_ours(&server, cell, Pace::Closed, plan.span(SPAN)).await?.writes_per_second;
+        *rate = of_ours(server, cell, Pace::Closed, plan.span(SPAN)).await?.writes_per_second;
     }
     Ok(found)
 }
 
-/// What etcd can do, by the place in [`CLIENTS`].
-pub(super) async fn closed_etcd(plan: &Plan, program: &Path) -> Result<[f64; 3]> {
-    let server = Etcd::start(program, plan.directory("etcd")?).await?;
+/// What a member of etcd can do, by the place in [`CLIENTS`].
+pub(super) async fn closed_etcd(server: &Etcd, plan: &Plan) -> Result<[f64; 3]> {
     let mut found = [0.0; 3];
     for (rate, clients) in found.iter_mut().zip(CLIENTS) {
         let cell = Cell { way: Way::Unary, clients, groups: USUAL };
-        *rate = of_etcd(&server, cell, Pace::Closed, plan.span(SPAN)).await?.writes_per_second;
+        *rate = of_etcd(server, cell, Pace::Closed, plan.span(SPAN)).await?.writes_per_second;
     }
     Ok(found)
 }

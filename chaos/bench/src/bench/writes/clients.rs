@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use tonic::{Streaming, transport::Channel};
 
 use super::{
-    layout::{Acknowledged, Turn, id, push, value},
+    layout::{Acknowledged, Turn, all, id, push, value},
     server::Ours,
 };
 use crate::{
@@ -43,16 +43,23 @@ pub(super) struct Put {
     acknowledged: Acknowledged,
 }
 
-/// Of each client its connection, which it shares with others, and its turn.
+/// Of each client its connection, which it shares with others, and its turn. `parts` are the
+/// resources by the server that they are written at; clients go to the servers in turn.
 fn clients<C: Clone>(
     count: usize,
-    mut connect: impl FnMut() -> Result<C>,
-) -> Result<impl Iterator<Item = (C, Turn)>> {
-    let connections: Vec<C> =
-        (0..count.min(CONNECTIONS)).map(|_| connect()).collect::<Result<_>>()?;
-    Ok(Turn::all(count)
-        .zip(0..)
-        .map(move |(turn, n): (Turn, usize)| (connections[n % connections.len()].clone(), turn)))
+    parts: &[Vec<usize>],
+    mut connect: impl FnMut(usize) -> Result<C>,
+) -> Result<Vec<(C, Turn)>> {
+    let connections: Vec<C> = (0..count.min(CONNECTIONS - CONNECTIONS % parts.len()))
+        .map(|n| connect(n % parts.len()))
+        .collect::<Result<_>>()?;
+    let client = |n: usize| {
+        let part = n % parts.len();
+        let clients = (count - part).div_ceil(parts.len());
+        let turn = Turn::new(&parts[part], n / parts.len(), clients);
+        (connections[n % connections.len()].clone(), turn)
+    };
+    Ok((0..count).map(client).collect())
 }
 
 impl Unary {
@@ -62,7 +69,7 @@ impl Unary {
         acknowledged: &Acknowledged,
     ) -> Result<Vec<Self>> {
         let client = |(client, turn)| Self { client, turn, acknowledged: acknowledged.clone() };
-        Ok(clients(count, || server.client())?.map(client).collect())
+        Ok(clients(count, server.parts(), |n| server.client(n))?.into_iter().map(client).collect())
     }
 }
 
@@ -84,7 +91,7 @@ impl Streamed {
         acknowledged: &Acknowledged,
     ) -> Result<Vec<Self>> {
         let mut open = Vec::with_capacity(count);
-        for (client, turn) in clients(count, || server.client())? {
+        for (client, turn) in clients(count, server.parts(), |n| server.client(n))? {
             open.push(Self::open(client, turn, acknowledged.clone()).await?);
         }
         Ok(open)
@@ -121,7 +128,7 @@ impl Put {
         acknowledged: &Acknowledged,
     ) -> Result<Vec<Self>> {
         let client = |(client, turn)| Self { client, turn, acknowledged: acknowledged.clone() };
-        Ok(clients(count, || server.client())?.map(client).collect())
+        Ok(clients(count, &[all()], |_| server.client())?.into_iter().map(client).collect())
     }
 }
 

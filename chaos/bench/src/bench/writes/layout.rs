@@ -16,6 +16,11 @@ pub(super) const RESOURCES: usize = 4_096;
 /// Bytes of a write besides its id.
 pub(super) const SIZE: usize = 256;
 
+/// All of them by their numbers.
+pub(super) fn all() -> Vec<usize> {
+    (0..RESOURCES).collect()
+}
+
 /// The id of a resource, and its key in etcd.
 pub(super) fn id(number: usize) -> String {
     format!("bench:{number:06}")
@@ -95,29 +100,23 @@ impl Acknowledged {
 /// The writes of one client: its own resources in turn, with times that only grow.
 #[derive(Debug)]
 pub(super) struct Turn {
-    client: usize,
-    clients: usize,
+    own: Vec<usize>,
     began: i64,
     done: usize,
 }
 
 impl Turn {
-    /// Of the client `client` of `clients`.
-    pub(super) fn new(client: usize, clients: usize) -> Self {
+    /// Of the client `client` of `clients` that share `resources`.
+    pub(super) fn new(resources: &[usize], client: usize, clients: usize) -> Self {
+        let own = resources.iter().copied().skip(client).step_by(clients).take(64).collect();
         // An hour back: a write must not lie in the future, however fast they follow.
-        Self { client, clients, began: wall_millis() - 3_600_000, done: 0 }
-    }
-
-    /// One for each of `clients`.
-    pub(super) fn all(clients: usize) -> impl Iterator<Item = Self> {
-        (0..clients).map(move |client| Self::new(client, clients))
+        Self { own, began: wall_millis() - 3_600_000, done: 0 }
     }
 
     /// The next resource and time.
     pub(super) fn next(&mut self) -> (usize, i64) {
-        let own = (RESOURCES / self.clients).min(64);
-        let number = self.client + (self.done % own) * self.clients;
-        let round = i64::try_from(self.done / own).unwrap_or(i64::MAX / 2);
+        let number = self.own[self.done % self.own.len()];
+        let round = i64::try_from(self.done / self.own.len()).unwrap_or(i64::MAX / 2);
         self.done += 1;
         (number, self.began + round + 1)
     }
@@ -140,7 +139,7 @@ mod tests {
 
     #[test]
     fn clients_write_to_resources_of_their_own_with_growing_times() {
-        let mut turns: Vec<Turn> = (0..1_000).map(|n| Turn::new(n, 1_000)).collect();
+        let mut turns: Vec<Turn> = (0..1_000).map(|n| Turn::new(&all(), n, 1_000)).collect();
         let mut seen = std::collections::BTreeMap::new();
         for (client, turn) in turns.iter_mut().enumerate() {
             for _ in 0..10 {

@@ -2,6 +2,8 @@
 //!
 //! Invariant: a write is answered only after `raft::Shards` has answered it, durable and applied.
 
+mod peers;
+
 use std::{net::SocketAddr, path::PathBuf, pin::Pin, sync::Arc};
 
 use anyhow::{Context, Result, bail};
@@ -12,9 +14,11 @@ use tonic::{Request, Response, Status, Streaming, transport::Server};
 
 use super::layout;
 use crate::wire::writes::{
-    ReadReply, ReadRequest, StatsReply, StatsRequest, WriteReply, WriteRequest,
+    LeadersReply, LeadersRequest, ReadReply, ReadRequest, StatsReply, StatsRequest, WriteReply,
+    WriteRequest,
     writes_server::{Writes, WritesServer},
 };
+use peers::{Membership, Network};
 
 /// Writes of one stream that wait for their sync; beyond it the stream is not read.
 const STREAM_WINDOW: usize = 256;
@@ -33,6 +37,12 @@ pub struct Serve {
     /// Where to listen
     #[arg(long)]
     pub listen: SocketAddr,
+    /// How many voters to wait for
+    #[arg(long, default_value_t = 1)]
+    pub voters: usize,
+    /// How it takes part in a cluster of several
+    #[command(flatten)]
+    pub membership: Membership,
 }
 
 /// Opens the shards, declares the resources and serves until SIGTERM.
@@ -40,10 +50,19 @@ pub struct Serve {
 /// # Errors
 /// Where the shards cannot be opened or the address is taken.
 pub async fn serve(args: Serve) -> Result<()> {
-    let shards = Shards::open(options(&args)).await?;
-    for first in (0..layout::RESOURCES).step_by(DECLARE_AT_ONCE) {
-        let numbers = first..(first + DECLARE_AT_ONCE).min(layout::RESOURCES);
-        try_join_all(numbers.map(|number| declare(&shards, number))).await?;
+    let network = Network::open(&args.membership).await?;
+    let alone = options(&args);
+    let options = match &network {
+        Some(network) => network.options(alone),
+        None => alone,
+    };
+    let shards = Shards::open(options).await?;
+    if let Some(network) = network {
+        network.meet(&shards);
+    }
+    if args.membership.founds() {
+        peers::formed(&shards, args.voters).await;
+        declare_all(&shards).await?;
     }
     let service = WritesServer::new(Service { shards: shards.clone() });
     let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
@@ -58,6 +77,14 @@ fn options(args: &Serve) -> Options {
     // The node's own way: what cannot be trusted does not go on.
     let fatal = Arc::new(|_: &str| std::process::exit(1));
     Options::on_disk("bench", args.groups, args.data_dir.clone(), fatal)
+}
+
+async fn declare_all(shards: &Shards) -> Result<()> {
+    for first in (0..layout::RESOURCES).step_by(DECLARE_AT_ONCE) {
+        let numbers = first..(first + DECLARE_AT_ONCE).min(layout::RESOURCES);
+        try_join_all(numbers.map(|number| declare(shards, number))).await?;
+    }
+    Ok(())
 }
 
 async fn declare(shards: &Shards, number: usize) -> Result<()> {
@@ -122,6 +149,13 @@ impl Writes for Service {
     async fn stats(&self, _: Request<StatsRequest>) -> Result<Response<StatsReply>, Status> {
         let (syncs, time) = self.shards.sync_stats();
         let sync_micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        Ok(Response::new(StatsReply { syncs, sync_micros }))
+        let node = self.shards.node_id().0;
+        Ok(Response::new(StatsReply { syncs, sync_micros, node }))
+    }
+
+    async fn leaders(&self, _: Request<LeadersRequest>) -> Result<Response<LeadersReply>, Status> {
+        let leaders = peers::leaders(&self.shards).await;
+        let nodes = leaders.map_err(|e| Status::unavailable(e.to_string()))?;
+        Ok(Response::new(LeadersReply { nodes }))
     }
 }

@@ -48,7 +48,7 @@ pub(super) async fn count(plan: &Plan, etcd: Option<&PathBuf>) -> Result<Counted
 }
 
 async fn ours(plan: &Plan, trace: &Path) -> Result<Traced> {
-    let mut server = Ours::start(Some(tracer(trace)), USUAL, plan.directory("ours")?).await?;
+    let mut server = Ours::start(&tracer(trace), USUAL, plan.directory("ours")?).await?;
     let before = fs::read_to_string(trace)?.len();
     let sample = of_ours(&server, CELL, Pace::Closed, plan.span(SPAN)).await?;
     let text = fs::read_to_string(trace)?;
@@ -61,7 +61,7 @@ async fn ours(plan: &Plan, trace: &Path) -> Result<Traced> {
 
 async fn peer(plan: &Plan, program: &Path, trace: &Path) -> Result<Traced> {
     let data = plan.directory("etcd")?;
-    let mut server = Etcd::start_under(Some(tracer(trace)), program, data).await?;
+    let mut server = Etcd::start_under(&tracer(trace), program, data).await?;
     let before = fs::read_to_string(trace)?.len();
     let sample = of_etcd(&server, CELL, Pace::Closed, plan.span(SPAN)).await?;
     let text = fs::read_to_string(trace)?;
