@@ -37,6 +37,7 @@ use crate::{
     machine::Replica,
     room::Room,
     store::log::LogStore,
+    timing::LEASE,
     types::{CommittedLeaderId, Raft, ServerMetrics, TypeConfig},
 };
 use packing::fitting;
@@ -52,9 +53,6 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const BARRIER: Duration = Duration::from_secs(2);
 /// Between two looks at a lead that others have a say in.
 const LOOK: Duration = Duration::from_millis(100);
-/// A leader that no majority has answered for so long may have been replaced: the others do not
-/// elect another before (SEMANTICS 25, `election_timeout_max`).
-const LEASE: Duration = Duration::from_millis(600);
 /// An idle group lets time pass this often.
 const IDLE: Duration = Duration::from_secs(10);
 

@@ -12,10 +12,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval},
 };
 
-use crate::{group::Group, types::Raft};
-
-/// Between two heartbeats of a leader (SEMANTICS 25).
-pub(crate) const HEARTBEAT: Duration = Duration::from_millis(100);
+use crate::{group::Group, timing::HEARTBEAT, types::Raft};
 
 /// So long after a beat began, its messages are on their way.
 const BEGINS: Duration = Duration::from_millis(5);

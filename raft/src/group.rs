@@ -13,7 +13,7 @@ use tokio::{
 use crate::{
     applier::Applier,
     batcher::{Answer, Batcher, Pending},
-    beat::{Beats, HEARTBEAT},
+    beat::Beats,
     bug,
     clock::Clock,
     command::Envelope,
@@ -24,6 +24,7 @@ use crate::{
     peer::{Arriving, PeerTransport, Peers},
     room::Room,
     store::{log::LogStore, sync::SyncQueue},
+    timing::{ELECTION, HEARTBEAT, LEASE, millis},
     types::Raft,
 };
 
@@ -258,10 +259,10 @@ fn config(group: u64, shortening: Shortening) -> Config {
     Config {
         cluster_name: format!("group-{group}"),
         // Sent by [`crate::beat`]; here it bounds how long one waits for its answer.
-        heartbeat_interval: u64::try_from(HEARTBEAT.as_millis()).unwrap_or(100),
+        heartbeat_interval: millis(HEARTBEAT),
         enable_heartbeat: false,
-        election_timeout_min: 300,
-        election_timeout_max: 600,
+        election_timeout_min: millis(ELECTION),
+        election_timeout_max: millis(LEASE),
         install_snapshot_timeout: 60_000,
         snapshot_policy: SnapshotPolicy::LogsSinceLast(shortening.after),
         max_in_snapshot_log_to_keep: shortening.kept,

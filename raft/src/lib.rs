@@ -45,6 +45,7 @@ mod simulation;
 mod state;
 mod store;
 mod survey;
+mod timing;
 mod types;
 
 pub use batcher::Answer;

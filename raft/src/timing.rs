@@ -1,0 +1,19 @@
+//! When a leader says that it lives, and when the others believe that it does not (SEMANTICS 25).
+//!
+//! openraft (0.10.0-alpha.37) counts a follower's election timeout from the end of the lease, which
+//! is the longest timeout: an election begins 750 to 1,000 ms after the last heartbeat.
+
+use std::time::Duration;
+
+/// Between two heartbeats of a leader.
+pub(crate) const HEARTBEAT: Duration = Duration::from_millis(100);
+/// Nobody votes for another so soon after a heartbeat, and a leader that no majority has answered
+/// for so long may have been replaced.
+pub(crate) const LEASE: Duration = Duration::from_millis(500);
+/// The shortest that a follower waits beyond the lease; the longest is the lease.
+pub(crate) const ELECTION: Duration = Duration::from_millis(250);
+
+/// As openraft's configuration has it.
+pub(crate) const fn millis(span: Duration) -> u64 {
+    span.as_secs() * 1_000 + span.subsec_millis() as u64
+}
