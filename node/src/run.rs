@@ -158,7 +158,12 @@ async fn serve(
     let tokens = [draining.clone(), stop.clone()];
     let hooks = hooks::hooks(&actors, &reloader, shards, &metrics, guards, tokens);
     let state = ApiState::new(shards.clone(), hooks);
-    let mut api = tokio::spawn(api::serve(listener, state, stop.clone()));
+    let clients = threads::ForClients::new().map_err(RunError::Api)?;
+    let listener = {
+        let _there = clients.handle().enter();
+        listener.into_std().and_then(TcpListener::from_std).map_err(RunError::Api)?
+    };
+    let mut api = clients.handle().spawn(api::serve(listener, state, stop.clone()));
     let announcing = tokio::spawn(announce::transitions(shards.clone(), stop.clone()));
     banner::ready(&config, declared, shards);
     let early = tokio::select! {

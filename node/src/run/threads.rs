@@ -12,7 +12,7 @@ use std::{
 };
 
 use tokio::{
-    runtime::{Builder, Runtime},
+    runtime::{Builder, Handle, Runtime},
     task::spawn_blocking,
 };
 
@@ -27,17 +27,48 @@ const AHEAD: usize = 4;
 /// How long the system may take to count a thread no more that has ended.
 const GONE: Duration = Duration::from_secs(1);
 
-/// The runtime of a node.
+/// The runtime of a node, but for what its clients ask.
 ///
 /// # Errors
 /// The system has no threads or descriptors for it.
 pub(crate) fn runtime() -> io::Result<Runtime> {
-    prove(STORE + BLOCKING + thread::available_parallelism().map_or(1, usize::from))?;
+    prove(STORE + BLOCKING + 2 * workers())?;
     Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING)
         .thread_keep_alive(KEPT)
         .build()
+}
+
+fn workers() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// A runtime of its own for what clients ask: the system shares the processors between its threads
+/// and the others, so that a thousand watches do not make heartbeats late. Nothing on it blocks.
+pub(super) struct ForClients(Option<Runtime>);
+
+impl ForClients {
+    /// # Errors
+    /// The system has no threads or descriptors for it.
+    pub(super) fn new() -> io::Result<Self> {
+        let mut builder = Builder::new_multi_thread();
+        let runtime =
+            builder.enable_all().thread_name("clients").max_blocking_threads(1).build()?;
+        Ok(Self(Some(runtime)))
+    }
+
+    pub(super) fn handle(&self) -> &Handle {
+        self.0.as_ref().expect("it is there until it is dropped").handle()
+    }
+}
+
+impl Drop for ForClients {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// Makes so many threads at the same time, and lets them go.
