@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use futures_util::FutureExt;
 use harness::Config;
 use tokio::task::JoinSet;
@@ -66,6 +66,8 @@ struct Size {
     watchers: usize,
     ours: Vec<Figures>,
     peers: Vec<Figures>,
+    /// What went wrong: then there are no figures of this size.
+    failed: Option<String>,
 }
 
 async fn run(plan: &Plan) -> Result<Outcome> {
@@ -74,23 +76,36 @@ async fn run(plan: &Plan) -> Result<Outcome> {
     let mut measured = Vec::new();
     for watchers in sizes.iter().copied() {
         let mut size = Size { watchers, ..Size::default() };
-        for (pair, order) in plan.pairs() {
-            for side in order {
-                let of = format!("pair {} of {}, {side:?}", pair + 1, plan.pair_count);
-                plan.progress(&format!("8 watchers: {watchers}, {of}"));
-                match (side, &program) {
-                    (Side::Ours, _) => size.ours.push(of_ours(plan, watchers).await?),
-                    (Side::Peer, Ok(program)) => {
-                        size.peers.push(of_etcd(plan, program, watchers).await?);
-                    }
-                    (Side::Peer, Err(_)) => {}
-                }
-            }
+        if let Err(why) = pairs(plan, program.as_deref().ok(), &mut size).await {
+            size.failed = Some(format!("{why:#}"));
         }
         measured.push(size);
     }
     let missing = program.err().map(|why| why.to_string());
+    if let [Size { failed: Some(why), .. }, ..] = &measured[..] {
+        bail!("with the fewest watches: {why}");
+    }
     Ok(table::outcome(&measured, missing.as_deref()))
+}
+
+async fn pairs(plan: &Plan, program: Option<&Path>, size: &mut Size) -> Result<()> {
+    let watchers = size.watchers;
+    for (pair, order) in plan.pairs() {
+        for side in order {
+            let of = format!("pair {} of {}, {side:?}", pair + 1, plan.pair_count);
+            plan.progress(&format!("8 watchers: {watchers}, {of}"));
+            match (side, program) {
+                (Side::Ours, _) => {
+                    size.ours.push(of_ours(plan, watchers).await.context("ours")?);
+                }
+                (Side::Peer, Some(program)) => {
+                    size.peers.push(of_etcd(plan, program, watchers).await.context("etcd")?);
+                }
+                (Side::Peer, None) => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn of_ours(plan: &Plan, watchers: usize) -> Result<Figures> {

@@ -23,7 +23,7 @@ pub(super) fn outcome(measured: &[Size], missing: Option<&str>) -> Outcome {
 }
 
 fn rows(size: &Size, missing: Option<&str>) -> Vec<Row> {
-    let Size { watchers, ours, peers } = size;
+    let Size { watchers, ours, peers, failed } = size;
     let workload = format!(
         "{watchers} watches over three nodes, {} stalled, {CHANGES_A_SECOND} changes/s",
         watchers.div_ceil(STALLED)
@@ -39,7 +39,8 @@ fn rows(size: &Size, missing: Option<&str>) -> Vec<Row> {
             .samples(ours.iter().map(|f| f.p99_ms).collect(), Vec::new())
             .target(Target::AtMost(100.0)),
     );
-    match too_slow("ours", ours).or_else(|| too_slow("etcd", peers)) {
+    let slow = || too_slow("ours", ours).or_else(|| too_slow("etcd", peers));
+    match failed.clone().or_else(slow) {
         // Times of a side that does not keep up tell how long it ran, and nothing else.
         Some(why) => {
             rows.into_iter().map(|row| row.samples(vec![], vec![]).not_run(&why)).collect()
@@ -69,8 +70,12 @@ mod tests {
             cpu_micros_per_delivery: 4.0,
             behind: Duration::from_secs(behind),
         };
-        let size =
-            |behind| Size { watchers: 200, ours: vec![figures(0)], peers: vec![figures(behind)] };
+        let size = |behind| Size {
+            watchers: 200,
+            ours: vec![figures(0)],
+            peers: vec![figures(behind)],
+            failed: None,
+        };
         let late = rows(&size(9), None);
         assert!(late.iter().all(|row| row.ours.is_empty() && row.not_run.is_some()));
         assert!(rows(&size(1), None).iter().all(|row| row.not_run.is_none()));
