@@ -4,6 +4,7 @@
 //! harness's monotonic clock, unless a field says otherwise.
 
 mod hurt;
+mod operation;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +12,7 @@ use harness::oracle::{Ledger, Told};
 use serde::{Deserialize, Serialize};
 
 pub use hurt::{Asked, Damage, Lag, Minority, Pressure, Question, Sighting, TimerNote};
+pub use operation::{Did, Operation};
 
 /// Milliseconds since the run began.
 pub type Moment = u64;
@@ -40,6 +42,9 @@ pub struct History {
     pub refused: Vec<String>,
     /// Linearizable reads of clients.
     pub reads: Vec<ReadNote>,
+    /// What clients did that share registers.
+    #[serde(default)]
+    pub operations: Vec<Operation>,
     /// Resident memory of each node.
     pub memory: Vec<Resident>,
     /// What was damaged on disk, and what came of it.

@@ -9,7 +9,7 @@ mod hungry;
 mod watched;
 
 pub use clients::Clients;
-pub(crate) use clients::version;
+pub(crate) use clients::{Notes, version};
 pub use crowd::Crowd;
 pub(crate) use crowd::since;
 pub(crate) use hungry::Hungry;

@@ -26,7 +26,6 @@
 
 pub mod baseline;
 pub mod bench;
-pub mod component;
 pub mod load;
 pub mod peer;
 pub mod plan;
@@ -34,3 +33,5 @@ pub mod plot;
 pub mod process;
 pub mod report;
 pub mod wire;
+
+pub use harness::component;

@@ -17,7 +17,10 @@ use model::WallTime;
 use serde_json::Value;
 
 use super::{Arena, picture::Picture};
-use crate::history::{Row, State, WriteNote};
+use crate::{
+    history::{Row, State},
+    workload::{Clients, Notes},
+};
 
 /// How long rows may take to agree with the targets after healing, by the fault matrix.
 const SETTLED: Duration = Duration::from_secs(30);
@@ -78,16 +81,16 @@ impl Arena {
         self.until_it_agrees().await.map(drop)
     }
 
-    /// What clients have written up to now.
-    pub(crate) fn writes(&self) -> Vec<WriteNote> {
-        self.clients.as_ref().map(|clients| clients.noted().0).unwrap_or_default()
+    /// What clients have noted up to now.
+    pub(crate) fn noted(&self) -> Notes {
+        self.clients.as_ref().map(Clients::noted).unwrap_or_default()
     }
 
     fn note_clients(&mut self) {
-        let Some(clients) = &self.clients else { return };
-        let (writes, reads, refused) = clients.noted();
+        let Notes { writes, reads, operations, refused } = self.noted();
         self.history.writes = writes;
         self.history.reads = reads;
+        self.history.operations = operations;
         self.history.refused = refused;
     }
 

@@ -89,7 +89,7 @@ impl Original {
         arena.run(STILL).await?;
         arena.fault("kill -9, and a copy of all files");
         arena.kill()?;
-        known.note_writes(&arena.writes(), sure);
+        known.note(&arena.noted(), sure);
         let files = TempDir::new()?;
         let disk = arena.node().disk();
         tokio::task::block_in_place(|| damage::copy(&disk, files.path()))?;
