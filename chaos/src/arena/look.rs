@@ -46,10 +46,7 @@ impl Arena {
     /// # Errors
     /// Where a node ends, or does not answer although it is healed.
     pub(crate) async fn look(&mut self) -> Result<()> {
-        self.crowd.calm().await;
-        if let Some(clients) = &self.clients {
-            clients.hush(SETTLED).await?;
-        }
+        self.calm().await?;
         self.until_it_agrees().await?;
         let settled = self.now().saturating_sub(APART);
         let (ledgers, ledger_errors) = self.ledgers().await?;
@@ -71,6 +68,39 @@ impl Arena {
         self.history.lags = self.lags.noted();
         self.note_clients();
         Ok(())
+    }
+
+    /// Stops flips and writes.
+    async fn calm(&mut self) -> Result<()> {
+        self.crowd.calm().await;
+        match &self.clients {
+            Some(clients) => clients.hush(SETTLED).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Stops flips and writes, and answers with what words a node refuses what it has, and what it
+    /// shows otherwise than the others, once the time is up in which it has to agree.
+    ///
+    /// # Errors
+    /// Where the others do not answer.
+    pub(crate) async fn compare(&mut self, n: usize) -> Result<(Option<String>, Vec<String>)> {
+        self.calm().await?;
+        let started = Instant::now();
+        loop {
+            if self.until_it_ends_at(n, PAUSE).await.is_ok() {
+                return Ok((Some(self.last_words_of(n)), Vec::new()));
+            }
+            let late = started.elapsed() >= SETTLED;
+            match self.differences_of(n).await {
+                Err(why) if late => return Err(why),
+                Ok(Err(refusal)) if late => return Ok((Some(refusal), Vec::new())),
+                Ok(Ok(differences)) if late || differences.is_empty() => {
+                    return Ok((None, differences));
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
     }
 
     /// Waits until what is shown agrees with the targets, or the time is up. Nothing may flip.

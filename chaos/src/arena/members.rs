@@ -8,7 +8,7 @@ use harness::{
     cluster::{name, status},
     eventually,
 };
-use rand::seq::IteratorRandom;
+use rand::{RngExt, seq::IteratorRandom};
 use serde_json::Value;
 
 use super::Arena;
@@ -44,6 +44,19 @@ impl Arena {
         Ok(places)
     }
 
+    /// How many shards a node leads, as the others know.
+    ///
+    /// # Errors
+    /// Where the cluster is not shown, or it is no member.
+    pub async fn leads_of(&self, n: usize) -> Result<u64> {
+        if self.nodes().len() == 1 {
+            return Ok(0);
+        }
+        let shown = self.cluster_shown().await?;
+        let leads = member(&shown, &name(n)).and_then(|node| node["leads"].as_u64());
+        leads.with_context(|| format!("{} is no member: {shown}", name(n)))
+    }
+
     /// The places of the nodes that run.
     #[must_use]
     pub fn running(&self) -> Vec<usize> {
@@ -59,11 +72,27 @@ impl Arena {
         running.choose(self.random()).context("no other node runs")
     }
 
-    /// Waits until every group has its three voters, all nodes answer, and nothing is to move.
+    /// The node that is hurt: of several, the one that leads most as often as any other.
+    ///
+    /// # Errors
+    /// Where the cluster is not shown.
+    pub async fn victim(&mut self) -> Result<usize> {
+        if self.nodes().len() == 1 {
+            return Ok(0);
+        }
+        let most = self.by_leads().await?[0];
+        if self.random().random_bool(0.5) { Ok(most) } else { self.any_but(&[most]) }
+    }
+
+    /// Waits until every group of several nodes has its three voters, all of them answer, and
+    /// nothing is to move.
     ///
     /// # Errors
     /// Shows the cluster where it does not come to that.
     pub async fn whole(&mut self) -> Result<()> {
+        if self.nodes().len() == 1 {
+            return Ok(());
+        }
         self.cluster.formed_of(3).await
     }
 
