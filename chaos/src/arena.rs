@@ -27,7 +27,7 @@ use crate::{
 };
 
 pub use members::Change;
-pub(crate) use members::member;
+pub(crate) use members::{groups, member, term, terms};
 
 const SAMPLE: Duration = Duration::from_millis(100);
 const TURN: Duration = Duration::from_secs(1);

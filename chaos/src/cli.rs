@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     history::History,
     invariants::{self, Judgement},
+    mechanism::router,
     mutants,
     progress::say,
     report,
@@ -40,6 +41,14 @@ enum Command {
     Replay {
         /// A `*.history.json` of an earlier run
         file: PathBuf,
+    },
+    /// Forward the packets of a TUN device, as standard input says
+    #[command(hide = true)]
+    Forward {
+        /// The device
+        device: String,
+        /// Of what happens by chance
+        seed: u64,
     },
     /// Build known bugs in, one at a time, and show that each is caught
     Mutants(Mutants),
@@ -128,6 +137,11 @@ async fn dispatch(command: Command) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Replay { file } => replay(&file),
+        Command::Forward { device, seed } => {
+            // It has threads of its own, and ends with its standard input.
+            tokio::task::block_in_place(|| router::forward(&device, seed))?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Mutants(wanted) => {
             let options = wanted.common.options(wanted.rounds);
             let table = mutants::run(&wanted.bugs, &options).await?;

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use harness::oracle::{Ledger, Told};
 use serde::{Deserialize, Serialize};
 
-pub use hurt::{Asked, Damage, Lag, Minority, Pressure, Question, Sighting, TimerNote};
+pub use hurt::{Asked, Damage, Lag, Minority, Pressure, Question, Sighting, Steady, TimerNote};
 pub use operation::{Did, Operation};
 
 /// Milliseconds since the run began.
@@ -69,6 +69,9 @@ pub struct History {
     /// Spans in which one node was all that was left.
     #[serde(default)]
     pub minorities: Vec<Minority>,
+    /// Spans in which no group had a reason to elect.
+    #[serde(default)]
+    pub steady: Vec<Steady>,
     /// The end of each node's log, where something was broken.
     #[serde(default)]
     pub log: String,

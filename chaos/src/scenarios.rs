@@ -17,6 +17,7 @@ mod majority_kill;
 mod membership;
 mod memory;
 mod misread;
+mod narrow;
 mod one_way;
 mod partition;
 mod power_cut;
@@ -26,6 +27,7 @@ mod slow_disk;
 mod starved;
 mod torn_tail;
 mod victim;
+mod weather;
 
 use crate::scenario::Scenario;
 
@@ -44,6 +46,9 @@ pub const ALL: &[Scenario] = &[
     partition::RING,
     one_way::ONE_WAY,
     loss::LOSS,
+    weather::REORDER,
+    weather::DELAY,
+    narrow::NARROW_LINK,
     clock::CLOCK,
     clock::CLOCK_OF_THREE,
     disk_full::FULL,

@@ -1,6 +1,6 @@
 //! Who the nodes of the cluster are, and what each of them does.
 
-use std::{fs, time::Duration};
+use std::{collections::BTreeMap, fs, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use harness::{
@@ -22,8 +22,16 @@ impl Arena {
     /// # Errors
     /// Where none does.
     pub(crate) async fn cluster_shown(&self) -> Result<Value> {
+        self.cluster_shown_by(&self.running()).await
+    }
+
+    /// The same of these.
+    ///
+    /// # Errors
+    /// As [`Arena::cluster_shown`].
+    pub(crate) async fn cluster_shown_by(&self, nodes: &[usize]) -> Result<Value> {
         let mut last = None;
-        for client in self.clients_of_all() {
+        for client in nodes.iter().map(|n| self.nodes()[*n].client()) {
             match status(&client.patient(Duration::from_secs(3))).await {
                 Ok(shown) => return Ok(shown),
                 Err(why) => last = Some(why),
@@ -194,4 +202,21 @@ impl Change {
 pub(crate) fn member<'a>(shown: &'a Value, name: &str) -> Option<&'a Value> {
     let nodes = shown["nodes"].as_array().into_iter().flatten();
     nodes.filter(|node| node["standing"] != "removed").find(|node| node["name"] == name)
+}
+
+/// All groups, by name.
+pub(crate) fn groups(shown: &Value) -> impl Iterator<Item = (String, &Value)> {
+    let shards = shown["shards"].as_array().into_iter().flatten();
+    let named = shards.map(|group| (format!("shard {}", group["shard"]), group));
+    named.chain([("meta".to_owned(), &shown["meta"])])
+}
+
+/// The terms of all groups of which they are known.
+pub(crate) fn terms(shown: &Value) -> BTreeMap<String, u64> {
+    groups(shown).filter_map(|(name, group)| Some((name, term(group)?))).collect()
+}
+
+/// The term of a group, where somebody of it has answered.
+pub(crate) fn term(group: &Value) -> Option<u64> {
+    group["term"].as_u64().filter(|term| *term > 0)
 }

@@ -1,5 +1,7 @@
 //! What was seen of nodes while they were hurt.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Moment, Row};
@@ -115,4 +117,17 @@ pub struct Lag {
     pub from: Moment,
     /// Its end.
     pub until: Moment,
+}
+
+/// A span in which no group had a reason to elect.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Steady {
+    /// Its begin.
+    pub from: Moment,
+    /// Its end.
+    pub until: Moment,
+    /// The terms at its begin, by group.
+    pub before: BTreeMap<String, u64>,
+    /// The terms at its end.
+    pub after: BTreeMap<String, u64>,
 }
