@@ -11,7 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use harness::oracle::{Ledger, Told};
 use serde::{Deserialize, Serialize};
 
-pub use hurt::{Asked, Damage, Lag, Minority, Pressure, Question, Sighting, Steady, TimerNote};
+pub use hurt::{
+    Asked, Damage, Lag, Minority, Pressure, Question, Sighting, Spared, Steady, TimerNote,
+};
 pub use operation::{Did, Operation};
 
 /// Milliseconds since the run began.
@@ -72,6 +74,9 @@ pub struct History {
     /// Spans in which no group had a reason to elect.
     #[serde(default)]
     pub steady: Vec<Steady>,
+    /// How long writes took while another shard was hot or moved.
+    #[serde(default)]
+    pub spared: Vec<Spared>,
     /// The end of each node's log, where something was broken.
     #[serde(default)]
     pub log: String,

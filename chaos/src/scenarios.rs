@@ -9,6 +9,7 @@ mod dns;
 mod exhausted;
 mod follower_kill;
 mod held;
+mod hot_shard;
 mod io_error;
 mod leader_kill;
 mod leader_pause;
@@ -71,6 +72,8 @@ pub const ALL: &[Scenario] = &[
     starved::STARVED_OF_THREE,
     membership::MEMBERSHIP,
     membership::FOUR,
+    hot_shard::HOT,
+    hot_shard::MOVING,
     crashes::CRASHES,
     crashes::CRASHES_OF_THREE,
     exhausted::DESCRIPTORS,

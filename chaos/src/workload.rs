@@ -6,6 +6,7 @@
 mod clients;
 mod crowd;
 mod hungry;
+mod stopwatch;
 mod watched;
 
 pub use clients::Clients;
@@ -13,6 +14,7 @@ pub(crate) use clients::{Notes, version};
 pub use crowd::Crowd;
 pub(crate) use crowd::since;
 pub(crate) use hungry::Hungry;
+pub(crate) use stopwatch::{Stopwatch, write};
 pub use watched::Watched;
 
 /// How much of it there is.

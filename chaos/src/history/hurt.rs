@@ -131,3 +131,19 @@ pub struct Steady {
     /// The terms at its end.
     pub after: BTreeMap<String, u64>,
 }
+
+/// How long writes took to some shards while another one was hot or moved, and before and after
+/// that. All in microseconds.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Spared {
+    /// What was the matter.
+    pub under: String,
+    /// So much more is well in any case.
+    pub floor: u64,
+    /// How long they took before.
+    pub before: Vec<u64>,
+    /// How long they took meanwhile.
+    pub meanwhile: Vec<u64>,
+    /// How long they took after it.
+    pub after: Vec<u64>,
+}
