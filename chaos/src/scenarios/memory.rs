@@ -4,7 +4,11 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::{
+    StreamExt, TryStreamExt,
+    future::{BoxFuture, FutureExt},
+    stream,
+};
 use harness::{Client, cluster::name};
 use rand::RngExt;
 use serde_json::json;
@@ -39,6 +43,7 @@ pub(super) const SHORT_OF_THREE: Scenario = Scenario {
 const FAT: usize = 2_000;
 const LABELS: usize = 16;
 const LABEL: usize = 60;
+const AT_ONCE: usize = 8;
 const READERS: usize = 300;
 /// What the node may use beyond what it uses just after a start, in bytes: its store fills its
 /// write buffers and its cache by and by (192 MiB), and part of the readers fit into the rest.
@@ -120,10 +125,8 @@ async fn until_refused(arena: &mut Arena, hungry: &Hungry) -> Result<()> {
 
 /// Declares so many of the largest resources.
 pub(super) async fn declare_many(client: &Client, count: usize) -> Result<()> {
-    for n in 0..count {
-        declare(client, n).await?;
-    }
-    Ok(())
+    let all = stream::iter((0..count).map(|n| declare(client, n)));
+    all.buffer_unordered(AT_ONCE).try_collect().await
 }
 
 async fn declare(client: &Client, n: usize) -> Result<()> {

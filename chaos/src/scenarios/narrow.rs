@@ -91,18 +91,25 @@ impl Fault for Narrow {
     }
 }
 
-/// From when the others lead all groups until it votes in all of them, which it does in a group
+/// From when the others lead all groups for good until it votes in all of them, which it does in a group
 /// only once it is level there. Nobody elects anew in a group before that.
 async fn catch_up(arena: &mut Arena, n: usize) -> Result<()> {
     let lost = arena.id_of(n).await?;
     until(arena, n, LEAD, |shown| groups(shown).all(|(_, group)| leads(group, &lost.into())))
         .await?;
+    arena.change(n, Change::Remove).await?;
+    // Then leads are handed on until they are even, which is no election.
+    until(arena, n, LEAD, |shown| {
+        let gone = groups(shown).all(|(_, group)| !votes(group, &lost.into()));
+        let mut moves = shown["moves"].as_array().into_iter().flatten();
+        gone && moves.all(|line| line.as_str().is_some_and(|line| line.contains("blocked")))
+    })
+    .await?;
     let shown = shown_but(arena, n).await?;
     let entries = shown["shards"].as_array().into_iter().flatten();
     let few = entries.filter_map(|shard| shard["last_log"].as_u64()).min();
     ensure!(few > Some(2 * AFTER), "a group has no snapshot: {few:?} entries");
     let (from, before) = (arena.now(), terms(&shown));
-    arena.change(n, Change::Remove).await?;
     arena.begin_start_at(n)?;
     let mut after = BTreeMap::new();
     let who = name(n);
