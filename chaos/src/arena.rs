@@ -27,9 +27,10 @@ use crate::{
 };
 
 pub use members::Change;
-pub(crate) use members::member;
+pub(crate) use members::{groups, member, term, terms};
 
 const SAMPLE: Duration = Duration::from_millis(100);
+const TURN: Duration = Duration::from_secs(1);
 
 /// See the module.
 pub struct Arena {
@@ -66,6 +67,11 @@ impl Arena {
     /// The node; of several the first.
     pub fn node(&mut self) -> &mut Node {
         &mut self.cluster.nodes[0]
+    }
+
+    /// The node at this place.
+    pub fn node_at(&mut self, n: usize) -> &mut Node {
+        &mut self.cluster.nodes[n]
     }
 
     /// All nodes, also those that do not run.
@@ -144,6 +150,20 @@ impl Arena {
             self.sample()?;
             tokio::time::sleep(SAMPLE.min(until.saturating_duration_since(Instant::now()))).await;
         }
+        Ok(())
+    }
+
+    /// The same while leads may move at any time, and whoever loses one may know it late.
+    ///
+    /// # Errors
+    /// Where a process ends meanwhile.
+    pub async fn run_in_turns(&mut self, span: Duration) -> Result<()> {
+        let until = Instant::now() + span;
+        while Instant::now() < until {
+            self.turn();
+            self.run(TURN.min(until.saturating_duration_since(Instant::now()))).await?;
+        }
+        self.turn();
         Ok(())
     }
 }

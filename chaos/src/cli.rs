@@ -7,7 +7,9 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     history::History,
-    invariants, mutants,
+    invariants::{self, Judgement},
+    mechanism::router,
+    mutants,
     progress::say,
     report,
     runner::{self, Options, Verdict},
@@ -39,6 +41,14 @@ enum Command {
     Replay {
         /// A `*.history.json` of an earlier run
         file: PathBuf,
+    },
+    /// Forward the packets of a TUN device, as standard input says
+    #[command(hide = true)]
+    Forward {
+        /// The device
+        device: String,
+        /// Of what happens by chance
+        seed: u64,
     },
     /// Build known bugs in, one at a time, and show that each is caught
     Mutants(Mutants),
@@ -127,6 +137,11 @@ async fn dispatch(command: Command) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Replay { file } => replay(&file),
+        Command::Forward { device, seed } => {
+            // It has threads of its own, and ends with its standard input.
+            tokio::task::block_in_place(|| router::forward(&device, seed))?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Mutants(wanted) => {
             let options = wanted.common.options(wanted.rounds);
             let table = mutants::run(&wanted.bugs, &options).await?;
@@ -147,7 +162,7 @@ async fn run_all(
         let (verdict, history) = runner::run(scenario, options).await;
         if verdict.not_run.is_none() {
             let path = report::write(out, &verdict, &history)?;
-            if !verdict.held() {
+            if verdict.broke() {
                 say(&format!("{}\nhistory: {path}", report::details(&verdict)));
             }
         }
@@ -155,14 +170,17 @@ async fn run_all(
     }
     print(&report::table(&verdicts));
     say(&summary(&verdicts));
-    Ok(code(verdicts.iter().all(Verdict::held)))
+    Ok(code(!verdicts.iter().any(Verdict::broke)))
 }
 
 fn summary(verdicts: &[Verdict]) -> String {
-    let not_run = verdicts.iter().filter(|verdict| verdict.not_run.is_some()).count();
-    let held = verdicts.iter().filter(|v| v.not_run.is_none() && v.held()).count();
-    let broken = verdicts.len() - not_run - held;
-    format!("{held} held, {broken} broken, {not_run} not run on this machine")
+    let count = |which: fn(&Verdict) -> bool| verdicts.iter().filter(|v| which(v)).count();
+    let (held, broken) = (count(Verdict::held), count(Verdict::broke));
+    let not_run = count(|verdict| verdict.not_run.is_some());
+    let in_part = verdicts.len() - held - broken - not_run;
+    let in_part =
+        if in_part > 0 { format!("{in_part} not judged in full, ") } else { String::new() };
+    format!("{held} held, {broken} broken, {in_part}{not_run} not run on this machine")
 }
 
 fn replay(file: &std::path::Path) -> Result<ExitCode> {
@@ -170,11 +188,15 @@ fn replay(file: &std::path::Path) -> Result<ExitCode> {
     let history: History = serde_json::from_slice(&text)
         .with_context(|| format!("{} is no history", file.display()))?;
     let mut held = true;
-    for (letter, broken) in runner::judge(&history) {
+    for (letter, Judgement { broken, not_judged }) in runner::judge(&history) {
         held &= broken.is_empty();
-        let word = if broken.is_empty() { "held" } else { "BROKEN" };
+        let word = match &not_judged {
+            _ if !broken.is_empty() => "BROKEN",
+            Some(_) => "not judged",
+            None => "held",
+        };
         print(&format!("{letter}  {word}\n"));
-        broken.iter().for_each(|what| print(&format!("   {what}\n")));
+        broken.iter().chain(&not_judged).for_each(|what| print(&format!("   {what}\n")));
     }
     Ok(code(held))
 }

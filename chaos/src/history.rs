@@ -4,13 +4,17 @@
 //! harness's monotonic clock, unless a field says otherwise.
 
 mod hurt;
+mod operation;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use harness::oracle::{Ledger, Told};
 use serde::{Deserialize, Serialize};
 
-pub use hurt::{Asked, Damage, Lag, Minority, Pressure, Question, Sighting, TimerNote};
+pub use hurt::{
+    Asked, Damage, Lag, Minority, Pressure, Question, Sighting, Spared, Steady, TimerNote,
+};
+pub use operation::{Did, Operation};
 
 /// Milliseconds since the run began.
 pub type Moment = u64;
@@ -40,6 +44,9 @@ pub struct History {
     pub refused: Vec<String>,
     /// Linearizable reads of clients.
     pub reads: Vec<ReadNote>,
+    /// What clients did that share registers.
+    #[serde(default)]
+    pub operations: Vec<Operation>,
     /// Resident memory of each node.
     pub memory: Vec<Resident>,
     /// What was damaged on disk, and what came of it.
@@ -64,6 +71,12 @@ pub struct History {
     /// Spans in which one node was all that was left.
     #[serde(default)]
     pub minorities: Vec<Minority>,
+    /// Spans in which no group had a reason to elect.
+    #[serde(default)]
+    pub steady: Vec<Steady>,
+    /// How long writes took while another shard was hot or moved.
+    #[serde(default)]
+    pub spared: Vec<Spared>,
     /// The end of each node's log, where something was broken.
     #[serde(default)]
     pub log: String,

@@ -11,6 +11,7 @@ pub(crate) mod limits;
 mod network;
 mod power_cut;
 pub(crate) mod resolver;
+pub(crate) mod router;
 mod small_fs;
 mod strace;
 
@@ -18,6 +19,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+pub(crate) use network::NARROW;
 pub use network::{Dropped, NETWORK, Network};
 pub use power_cut::{POWER_CUT, cut};
 pub use small_fs::{Filler, SMALL_FS, SmallFs, free};

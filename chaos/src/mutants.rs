@@ -147,7 +147,7 @@ async fn without(mutant: &Mutant, options: &Options, sound: &mut Sound) -> Resul
 }
 
 fn holds(verdict: &Verdict) -> bool {
-    verdict.held() && verdict.not_run.is_none()
+    !verdict.broke() && verdict.not_run.is_none()
 }
 
 async fn one(mutant: &Mutant, points: &str, options: &Options) -> Result<Verdict> {
@@ -159,11 +159,11 @@ async fn one(mutant: &Mutant, points: &str, options: &Options) -> Result<Verdict
 
 /// Only a broken invariant catches; a run that could not be made does not.
 fn is_caught(verdict: &Verdict) -> bool {
-    verdict.invariants.iter().any(|(_, broken)| !broken.is_empty())
+    verdict.broken().next().is_some()
 }
 
 fn row(mutant: &Mutant, verdict: &Verdict) -> [String; 7] {
-    let broken = verdict.invariants.iter().filter(|(_, broken)| !broken.is_empty());
+    let broken = verdict.broken();
     let letters: Vec<String> = broken.clone().map(|(letter, _)| letter.to_string()).collect();
     let first = broken.clone().next().map(|(_, broken)| broken[0].clone());
     let caught = if letters.is_empty() { "NOT CAUGHT".to_owned() } else { letters.join(" ") };

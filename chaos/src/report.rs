@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use anyhow::{Context, Result};
 use comfy_table::{ContentArrangement, Table, presets::NOTHING};
 
-use crate::{history::History, runner::Verdict};
+use crate::{history::History, invariants::Judgement, runner::Verdict};
 
 /// Violations that are shown of one invariant; the file has all.
 const SHOWN: usize = 5;
@@ -48,7 +48,8 @@ pub(crate) fn aligned<const N: usize>(
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
-/// Scenario × invariant × rounds × verdict × seconds, and below it why some were not run.
+/// Scenario × invariant × rounds × verdict × seconds, and below it why some were not run, or not
+/// judged in full.
 #[must_use]
 pub fn table(verdicts: &[Verdict]) -> String {
     let reasons = verdicts.iter().filter_map(|v| Some((v.scenario.as_str(), v.not_run.clone()?)));
@@ -65,7 +66,17 @@ pub fn table(verdicts: &[Verdict]) -> String {
             ]
         }),
     );
-    table + &not_here(reasons)
+    table + &not_here(reasons) + &not_judged(verdicts)
+}
+
+/// What could not be judged, with the reason.
+fn not_judged(verdicts: &[Verdict]) -> String {
+    let of = |verdict: &Verdict| -> String {
+        let line = |(letter, why)| format!("  {} {letter}: {why}\n", verdict.scenario);
+        verdict.not_judged().map(line).collect()
+    };
+    let lines: String = verdicts.iter().map(of).collect();
+    if lines.is_empty() { lines } else { format!("\nnot judged:\n{lines}") }
 }
 
 /// Scenarios that this machine cannot run, each with the reason.
@@ -75,10 +86,12 @@ pub(crate) fn not_here<'a>(reasons: impl Iterator<Item = (&'a str, String)>) -> 
     if lines.is_empty() { lines } else { format!("\nnot run on this machine:\n{lines}") }
 }
 
-/// The letters, a broken one marked.
+/// The letters, marked where one is broken or not judged.
 fn letters(verdict: &Verdict) -> String {
-    let mark = |(letter, broken): &(char, Vec<String>)| {
-        if broken.is_empty() { letter.to_string() } else { format!("{letter}!") }
+    let mark = |(letter, found): &(char, Judgement)| match found {
+        Judgement { broken, .. } if !broken.is_empty() => format!("{letter}!"),
+        Judgement { not_judged: Some(_), .. } => format!("{letter}?"),
+        Judgement { .. } => letter.to_string(),
     };
     verdict.invariants.iter().map(mark).collect::<Vec<_>>().join(" ")
 }
@@ -88,7 +101,11 @@ fn outcome(verdict: &Verdict) -> String {
         Verdict { not_run: Some(_), .. } => "not run".to_owned(),
         verdict if verdict.held() => "held".to_owned(),
         Verdict { failed: Some(_), .. } => "FAILED".to_owned(),
-        _ => "BROKEN".to_owned(),
+        verdict if verdict.broke() => "BROKEN".to_owned(),
+        verdict => {
+            let letters: String = verdict.not_judged().map(|(letter, _)| letter).collect();
+            format!("{letters} not judged")
+        }
     }
 }
 
@@ -96,7 +113,7 @@ fn outcome(verdict: &Verdict) -> String {
 #[must_use]
 pub fn details(verdict: &Verdict) -> String {
     let mut lines: Vec<String> = verdict.failed.iter().cloned().collect();
-    for (letter, broken) in verdict.invariants.iter().filter(|(_, broken)| !broken.is_empty()) {
+    for (letter, broken) in verdict.broken() {
         let shown = broken.iter().take(SHOWN);
         lines.extend(shown.map(|what| format!("{letter}: {what}")));
         if let Some(more) = broken.len().checked_sub(SHOWN).filter(|more| *more > 0) {
@@ -120,8 +137,8 @@ mod tests {
             not_run: None,
             failed: None,
             invariants: vec![
-                ('A', broken.iter().map(|&b| b.to_owned()).collect()),
-                ('E', Vec::new()),
+                ('A', broken.iter().map(|&b| b.to_owned()).collect::<Vec<_>>().into()),
+                ('E', Judgement::default()),
             ],
         }
     }
@@ -144,6 +161,17 @@ mod tests {
             table.ends_with("not run on this machine:\n  kill: strace is missing\n"),
             "{table}"
         );
+        assert!(!table.contains("held"));
+    }
+
+    #[test]
+    fn what_was_not_judged_is_told_and_never_as_held() {
+        let mut verdict = verdict(&[]);
+        verdict.invariants[1].1.not_judged = Some("there is no Go".to_owned());
+        assert!(!verdict.held() && !verdict.broke());
+        let table = table(&[verdict]);
+        assert!(table.contains("A E?        3       E not judged  4"), "{table}");
+        assert!(table.ends_with("not judged:\n  kill E: there is no Go\n"), "{table}");
         assert!(!table.contains("held"));
     }
 

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     arena::Arena,
     history::History,
-    invariants,
+    invariants::{self, Judgement},
     progress::Progress,
     scenario::{Fault, Scenario},
     workload::Clients,
@@ -60,15 +60,34 @@ pub struct Verdict {
     pub not_run: Option<String>,
     /// What could not be done although it must: a node that does not come back, for one.
     pub failed: Option<String>,
-    /// By invariant, in the order of the matrix: its letter, and what broke it.
-    pub invariants: Vec<(char, Vec<String>)>,
+    /// By invariant, in the order of the matrix: its letter, and what came of it.
+    pub invariants: Vec<(char, Judgement)>,
 }
 
 impl Verdict {
-    /// Whether everything held.
+    /// Whether something did not hold.
+    #[must_use]
+    pub fn broke(&self) -> bool {
+        self.failed.is_some() || self.broken().next().is_some()
+    }
+
+    /// Whether it was run, everything was judged, and everything held.
     #[must_use]
     pub fn held(&self) -> bool {
-        self.failed.is_none() && self.invariants.iter().all(|(_, broken)| broken.is_empty())
+        let all = self.invariants.iter().all(|(_, judgement)| judgement.held());
+        self.not_run.is_none() && self.failed.is_none() && all
+    }
+
+    /// The letters of broken invariants, each with what breaks it.
+    pub fn broken(&self) -> impl Iterator<Item = (char, &[String])> + Clone {
+        let all = self.invariants.iter().map(|(letter, found)| (*letter, &found.broken[..]));
+        all.filter(|(_, broken)| !broken.is_empty())
+    }
+
+    /// The letters of invariants that could not be judged, each with the reason.
+    pub fn not_judged(&self) -> impl Iterator<Item = (char, &str)> + Clone {
+        let all = self.invariants.iter();
+        all.filter_map(|(letter, found)| Some((*letter, found.not_judged.as_deref()?)))
     }
 
     fn not_run(scenario: &Scenario, seed: u64, why: String) -> Self {
@@ -84,14 +103,18 @@ impl Verdict {
             seconds: 0.0,
             not_run: None,
             failed: None,
-            invariants: scenario.checks().iter().map(|i| (i.letter, Vec::new())).collect(),
+            invariants: scenario
+                .checks()
+                .iter()
+                .map(|i| (i.letter, Judgement::default()))
+                .collect(),
         }
     }
 }
 
 /// Judges a history by the invariants with these letters.
 #[must_use]
-pub fn judge(history: &History) -> Vec<(char, Vec<String>)> {
+pub fn judge(history: &History) -> Vec<(char, Judgement)> {
     let judged = invariants::select(&history.invariants).into_iter();
     judged.map(|invariant| (invariant.letter, (invariant.check)(history))).collect()
 }
@@ -112,7 +135,7 @@ pub async fn run(scenario: &Scenario, options: &Options) -> (Verdict, History) {
         Ok((mut arena, mut fault)) => {
             rounds(scenario, options, &mut arena, fault.as_mut(), &mut verdict).await;
             let mut history = std::mem::take(&mut arena.history);
-            if !verdict.held() || options.verbose {
+            if verdict.broke() || options.verbose {
                 history.log = logs(&arena);
             }
             // In this order: the processes, what the fault has mounted, the directories below that.
@@ -158,8 +181,8 @@ async fn rounds(
             arena.history.targets = arena.crowd.logs(arena.began);
             return;
         }
-        verdict.invariants = judge(&arena.history);
-        if !verdict.held() {
+        verdict.invariants = tokio::task::block_in_place(|| judge(&arena.history));
+        if verdict.broke() {
             return;
         }
     }
@@ -180,6 +203,6 @@ mod tests {
             serde_json::from_str(&serde_json::to_string(&history).unwrap()).unwrap();
         let judged = judge(&read);
         assert_eq!(judged.iter().map(|(letter, _)| *letter).collect::<String>(), "AC");
-        assert!(judged[0].1.is_empty() && judged[1].1.len() == 1);
+        assert!(judged[0].1.held() && judged[1].1.broken.len() == 1);
     }
 }

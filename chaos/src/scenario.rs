@@ -10,7 +10,11 @@ use crate::{
     arena::Arena,
     history::Bounds,
     invariants,
-    mechanism::{Mechanism, NETWORK, fail_points},
+    mechanism::{
+        Mechanism, NETWORK,
+        cgroup::{Controller, Group},
+        fail_points,
+    },
     workload::Workload,
 };
 
@@ -65,6 +69,17 @@ impl Site<'_> {
     /// The node; of several the first.
     pub fn node(&mut self) -> &mut Node {
         &mut self.nodes[0]
+    }
+
+    /// Starts each node in a control group of its own.
+    pub(crate) fn confined(&mut self, controller: Controller) -> Result<Vec<Group>> {
+        let mut groups = Vec::new();
+        for node in self.nodes.iter_mut() {
+            let group = Group::new(controller)?;
+            group.confine(node.launcher());
+            groups.push(group);
+        }
+        Ok(groups)
     }
 }
 

@@ -9,6 +9,7 @@ mod dns;
 mod exhausted;
 mod follower_kill;
 mod held;
+mod hot_shard;
 mod io_error;
 mod leader_kill;
 mod leader_pause;
@@ -17,16 +18,18 @@ mod majority_kill;
 mod membership;
 mod memory;
 mod misread;
+mod narrow;
 mod one_way;
 mod partition;
 mod planned;
 mod power_cut;
+mod replica;
 mod restart;
 mod slow_disk;
 mod starved;
-mod starved_cluster;
 mod torn_tail;
 mod victim;
+mod weather;
 
 use crate::scenario::Scenario;
 
@@ -37,31 +40,48 @@ pub const ALL: &[Scenario] = &[
     restart::KILL_POINTS,
     held::KILL_TIMERS,
     leader_kill::LEADER,
+    restart::LEADER_POINTS,
     follower_kill::FOLLOWER,
     majority_kill::MAJORITY,
     leader_pause::PAUSE,
     partition::PARTITION,
+    partition::RING,
     one_way::ONE_WAY,
     loss::LOSS,
+    weather::REORDER,
+    weather::DELAY,
+    narrow::NARROW_LINK,
     clock::CLOCK,
+    clock::CLOCK_OF_THREE,
     disk_full::FULL,
     io_error::ERROR,
     slow_disk::SLOW,
+    slow_disk::SLOW_OF_THREE,
     power_cut::POWER,
+    power_cut::POWER_OF_ONE,
+    power_cut::POWER_OF_ALL,
     torn_tail::TORN,
+    torn_tail::TORN_OF_THREE,
     bit_flip::FLIP,
+    bit_flip::FLIP_OF_THREE,
     misread::MISREAD,
     disk_lost::LOST,
     dns::DNS,
     memory::SHORT,
+    memory::SHORT_OF_THREE,
     starved::STARVED,
-    starved_cluster::STARVED,
+    starved::STARVED_OF_THREE,
     planned::PLANNED,
     membership::MEMBERSHIP,
     membership::FOUR,
+    hot_shard::HOT,
+    hot_shard::MOVING,
     crashes::CRASHES,
+    crashes::CRASHES_OF_THREE,
     exhausted::DESCRIPTORS,
+    exhausted::DESCRIPTORS_OF_THREE,
     exhausted::THREADS,
+    exhausted::THREADS_OF_THREE,
 ];
 
 /// Those whose row or name is asked for; all where nothing is.

@@ -6,13 +6,15 @@
 mod clients;
 mod crowd;
 mod hungry;
+mod stopwatch;
 mod watched;
 
 pub use clients::Clients;
-pub(crate) use clients::version;
+pub(crate) use clients::{Notes, version};
 pub use crowd::Crowd;
 pub(crate) use crowd::since;
 pub(crate) use hungry::Hungry;
+pub(crate) use stopwatch::{Stopwatch, write};
 pub use watched::Watched;
 
 /// How much of it there is.

@@ -31,6 +31,7 @@ use crate::{
     bug,
     clock::Clock,
     command::{Command, Envelope, Proposal, Reply, Stamp},
+    disk::Fatal,
     error::ProposeError,
     failpoint,
     group::{Leadership, Role},
@@ -90,6 +91,8 @@ pub(crate) struct Batcher {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) inbox: mpsc::Receiver<Pending>,
     pub(crate) room: Option<Arc<Room>>,
+    /// Consensus that ends by itself leaves a group that nobody leads, or one that says so of another.
+    pub(crate) fatal: Fatal,
     /// Who leads, as consensus says.
     pub(crate) consensus: ServerMetrics,
     /// What the rest of the node is told, once the term is open.
@@ -102,7 +105,7 @@ impl Batcher {
     /// Runs until the inbox is closed and everything in flight has landed.
     pub(crate) async fn run(mut self) {
         let mut flights: FuturesUnordered<Flight> = FuturesUnordered::new();
-        let mut waiting = Vec::with_capacity(MOST);
+        let (mut waiting, mut ended) = (Vec::with_capacity(MOST), false);
         self.follow_leadership().await;
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -112,7 +115,13 @@ impl Batcher {
             let until_due = self.until_due();
             tokio::select! {
                 biased;
-                Ok(()) = self.consensus.changed() => self.follow_leadership().await,
+                changed = self.consensus.changed(), if !ended => match changed {
+                    Ok(()) => self.follow_leadership().await,
+                    Err(_) => {
+                        ended = true;
+                        (self.fatal)(&format!("consensus of shard {} has ended", self.shard));
+                    }
+                },
                 // An interval of its own: a busy inbox must not put it off.
                 _ = look.tick(), if !self.is_settled() => self.follow_leadership().await,
                 Some((callers, landing)) = flights.next(), if !flights.is_empty() => {

@@ -20,6 +20,7 @@
 //! | `actor-panics` | a resource actor was told to run a slot; for `panic` |
 //! | `mailbox-flood` | `return(N)`: each due slot comes with N repeats of its message |
 //! | `report-repeats` | `return`: a report is proposed once more, as after an unknown outcome |
+//! | `snapshot-after` | `return(N)`: a group builds a snapshot after N entries, and drops most of them |
 //! | `corrupt-record` | `return`: a bit of a stored value is flipped on its way from the disk |
 //!
 //! | bug, for `return` | what it breaks | under which fault | caught by |
@@ -58,7 +59,7 @@ use std::{
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-const NAMES: [&str; 30] = [
+const NAMES: [&str; 31] = [
     "before-append",
     "before-sync",
     "after-sync-before-ack",
@@ -71,6 +72,7 @@ const NAMES: [&str; 30] = [
     "actor-panics",
     "mailbox-flood",
     "report-repeats",
+    "snapshot-after",
     "corrupt-record",
     "bug-ack-before-fsync",
     "bug-skip-fsync",

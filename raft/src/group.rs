@@ -24,7 +24,7 @@ use crate::{
     peer::{Arriving, PeerTransport, Peers},
     room::Room,
     store::{log::LogStore, sync::SyncQueue},
-    timing::{ELECTION, HEARTBEAT, LEASE, millis},
+    timing::{ANSWER, ELECTION, LEASE, millis},
     types::Raft,
 };
 
@@ -153,6 +153,7 @@ impl Group {
             clock: Arc::clone(&shared.clock),
             inbox: pending,
             room: shared.room.clone(),
+            fatal: Arc::clone(&shared.fatal),
             consensus: raft.server_metrics(),
             role,
             opening: None,
@@ -258,8 +259,8 @@ async fn start(
 fn config(group: u64, shortening: Shortening) -> Config {
     Config {
         cluster_name: format!("group-{group}"),
-        // Sent by [`crate::beat`]; here it bounds how long one waits for its answer.
-        heartbeat_interval: millis(HEARTBEAT),
+        // [`crate::beat`] sends them.
+        heartbeat_interval: millis(ANSWER),
         enable_heartbeat: false,
         election_timeout_min: millis(ELECTION),
         election_timeout_max: millis(LEASE),
@@ -268,6 +269,9 @@ fn config(group: u64, shortening: Shortening) -> Config {
         max_in_snapshot_log_to_keep: shortening.kept,
         enable_leader_restore: Some(bug!("bug-leader-restore")),
         enable_pre_vote: Some(true),
+        // A replica that lost the end of its log is sent it again; openraft would rather end the
+        // leader's group.
+        allow_log_reversion: Some(true),
         ..Config::default()
     }
 }

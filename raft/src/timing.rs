@@ -13,6 +13,11 @@ pub(crate) const LEASE: Duration = Duration::from_millis(500);
 /// The shortest that a follower waits beyond the lease; the longest is the lease.
 pub(crate) const ELECTION: Duration = Duration::from_millis(250);
 
+/// How long a heartbeat may wait for its answer. openraft takes its own interval for that, which
+/// would have nodes that are 100 ms apart never hear of each other; and it looks at its clocks five
+/// times in it.
+pub(crate) const ANSWER: Duration = Duration::from_millis(240);
+
 /// As openraft's configuration has it.
 pub(crate) const fn millis(span: Duration) -> u64 {
     span.as_secs() * 1_000 + span.subsec_millis() as u64

@@ -6,6 +6,7 @@
 pub mod binary;
 pub mod client;
 pub mod cluster;
+pub mod component;
 pub mod config;
 pub mod control;
 pub mod launcher;

@@ -27,7 +27,6 @@
 
 pub mod baseline;
 pub mod bench;
-pub mod component;
 pub mod load;
 pub mod packets;
 pub mod peer;
@@ -36,3 +35,5 @@ pub mod plot;
 pub mod process;
 pub mod report;
 pub mod wire;
+
+pub use harness::component;

@@ -17,7 +17,10 @@ use model::WallTime;
 use serde_json::Value;
 
 use super::{Arena, picture::Picture};
-use crate::history::{Row, State, WriteNote};
+use crate::{
+    history::{Row, State},
+    workload::{Clients, Notes},
+};
 
 /// How long rows may take to agree with the targets after healing, by the fault matrix.
 const SETTLED: Duration = Duration::from_secs(30);
@@ -43,10 +46,7 @@ impl Arena {
     /// # Errors
     /// Where a node ends, or does not answer although it is healed.
     pub(crate) async fn look(&mut self) -> Result<()> {
-        self.crowd.calm().await;
-        if let Some(clients) = &self.clients {
-            clients.hush(SETTLED).await?;
-        }
+        self.calm().await?;
         self.until_it_agrees().await?;
         let settled = self.now().saturating_sub(APART);
         let (ledgers, ledger_errors) = self.ledgers().await?;
@@ -70,6 +70,39 @@ impl Arena {
         Ok(())
     }
 
+    /// Stops flips and writes.
+    async fn calm(&mut self) -> Result<()> {
+        self.crowd.calm().await;
+        match &self.clients {
+            Some(clients) => clients.hush(SETTLED).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Stops flips and writes, and answers with what words a node refuses what it has, and what it
+    /// shows otherwise than the others, once the time is up in which it has to agree.
+    ///
+    /// # Errors
+    /// Where the others do not answer.
+    pub(crate) async fn compare(&mut self, n: usize) -> Result<(Option<String>, Vec<String>)> {
+        self.calm().await?;
+        let started = Instant::now();
+        loop {
+            if self.until_it_ends_at(n, PAUSE).await.is_ok() {
+                return Ok((Some(self.last_words_of(n)), Vec::new()));
+            }
+            let late = started.elapsed() >= SETTLED;
+            match self.differences_of(n).await {
+                Err(why) if late => return Err(why),
+                Ok(Err(refusal)) if late => return Ok((Some(refusal), Vec::new())),
+                Ok(Ok(differences)) if late || differences.is_empty() => {
+                    return Ok((None, differences));
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
+    }
+
     /// Waits until what is shown agrees with the targets, or the time is up. Nothing may flip.
     ///
     /// # Errors
@@ -78,16 +111,16 @@ impl Arena {
         self.until_it_agrees().await.map(drop)
     }
 
-    /// What clients have written up to now.
-    pub(crate) fn writes(&self) -> Vec<WriteNote> {
-        self.clients.as_ref().map(|clients| clients.noted().0).unwrap_or_default()
+    /// What clients have noted up to now.
+    pub(crate) fn noted(&self) -> Notes {
+        self.clients.as_ref().map(Clients::noted).unwrap_or_default()
     }
 
     fn note_clients(&mut self) {
-        let Some(clients) = &self.clients else { return };
-        let (writes, reads, refused) = clients.noted();
+        let Notes { writes, reads, operations, refused } = self.noted();
         self.history.writes = writes;
         self.history.reads = reads;
+        self.history.operations = operations;
         self.history.refused = refused;
     }
 

@@ -1,6 +1,6 @@
 //! Who the nodes of the cluster are, and what each of them does.
 
-use std::{fs, time::Duration};
+use std::{collections::BTreeMap, fs, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use harness::{
@@ -8,7 +8,7 @@ use harness::{
     cluster::{name, status},
     eventually,
 };
-use rand::seq::IteratorRandom;
+use rand::{RngExt, seq::IteratorRandom};
 use serde_json::Value;
 
 use super::Arena;
@@ -22,8 +22,16 @@ impl Arena {
     /// # Errors
     /// Where none does.
     pub(crate) async fn cluster_shown(&self) -> Result<Value> {
+        self.cluster_shown_by(&self.running()).await
+    }
+
+    /// The same of these.
+    ///
+    /// # Errors
+    /// As [`Arena::cluster_shown`].
+    pub(crate) async fn cluster_shown_by(&self, nodes: &[usize]) -> Result<Value> {
         let mut last = None;
-        for client in self.clients_of_all() {
+        for client in nodes.iter().map(|n| self.nodes()[*n].client()) {
             match status(&client.patient(Duration::from_secs(3))).await {
                 Ok(shown) => return Ok(shown),
                 Err(why) => last = Some(why),
@@ -44,6 +52,19 @@ impl Arena {
         Ok(places)
     }
 
+    /// How many shards a node leads, as the others know.
+    ///
+    /// # Errors
+    /// Where the cluster is not shown, or it is no member.
+    pub async fn leads_of(&self, n: usize) -> Result<u64> {
+        if self.nodes().len() == 1 {
+            return Ok(0);
+        }
+        let shown = self.cluster_shown().await?;
+        let leads = member(&shown, &name(n)).and_then(|node| node["leads"].as_u64());
+        leads.with_context(|| format!("{} is no member: {shown}", name(n)))
+    }
+
     /// The places of the nodes that run.
     #[must_use]
     pub fn running(&self) -> Vec<usize> {
@@ -59,11 +80,27 @@ impl Arena {
         running.choose(self.random()).context("no other node runs")
     }
 
-    /// Waits until every group has its three voters, all nodes answer, and nothing is to move.
+    /// The node that is hurt: of several, the one that leads most as often as any other.
+    ///
+    /// # Errors
+    /// Where the cluster is not shown.
+    pub async fn victim(&mut self) -> Result<usize> {
+        if self.nodes().len() == 1 {
+            return Ok(0);
+        }
+        let most = self.by_leads().await?[0];
+        if self.random().random_bool(0.5) { Ok(most) } else { self.any_but(&[most]) }
+    }
+
+    /// Waits until every group of several nodes has its three voters, all of them answer, and
+    /// nothing is to move.
     ///
     /// # Errors
     /// Shows the cluster where it does not come to that.
     pub async fn whole(&mut self) -> Result<()> {
+        if self.nodes().len() == 1 {
+            return Ok(());
+        }
         self.cluster.formed_of(3).await
     }
 
@@ -165,4 +202,21 @@ impl Change {
 pub(crate) fn member<'a>(shown: &'a Value, name: &str) -> Option<&'a Value> {
     let nodes = shown["nodes"].as_array().into_iter().flatten();
     nodes.filter(|node| node["standing"] != "removed").find(|node| node["name"] == name)
+}
+
+/// All groups, by name.
+pub(crate) fn groups(shown: &Value) -> impl Iterator<Item = (String, &Value)> {
+    let shards = shown["shards"].as_array().into_iter().flatten();
+    let named = shards.map(|group| (format!("shard {}", group["shard"]), group));
+    named.chain([("meta".to_owned(), &shown["meta"])])
+}
+
+/// The terms of all groups of which they are known.
+pub(crate) fn terms(shown: &Value) -> BTreeMap<String, u64> {
+    groups(shown).filter_map(|(name, group)| Some((name, term(group)?))).collect()
+}
+
+/// The term of a group, where somebody of it has answered.
+pub(crate) fn term(group: &Value) -> Option<u64> {
+    group["term"].as_u64().filter(|term| *term > 0)
 }

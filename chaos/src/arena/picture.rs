@@ -34,6 +34,28 @@ impl Arena {
         Ok(Picture { asked, answered, rows, replicas })
     }
 
+    /// What a node shows otherwise than the others do, or why it does not answer.
+    ///
+    /// # Errors
+    /// Where the others do not answer.
+    pub(super) async fn differences_of(&self, n: usize) -> Result<Result<Vec<String>, String>> {
+        let others = self.running().into_iter().filter(|other| *other != n);
+        let others: Vec<Client> = others.map(|other| self.nodes()[other].client()).collect();
+        let all = rows_of_any(&others).await?;
+        let shards = shards_of(&self.cluster_shown().await?, &name(n));
+        let own = match rows(&self.nodes()[n].client(), "&consistency=stale").await {
+            Ok(own) => own,
+            Err(refusal) => return Ok(Err(format!("{refusal:#}"))),
+        };
+        let held = |row: &&Row| shards.contains(&row.shard);
+        let (all, own): (Vec<&Row>, Vec<&Row>) =
+            (all.iter().filter(held).collect(), own.iter().filter(held).collect());
+        let missing = all.iter().filter(|row| !own.contains(row));
+        let wrong = own.iter().filter(|row| !all.contains(row));
+        let told = missing.map(|row| format!("it lacks {row:?}"));
+        Ok(Ok(told.chain(wrong.map(|row| format!("it shows {row:?}"))).collect()))
+    }
+
     async fn replicas(&self) -> Result<Vec<Replica>> {
         let shown = self.cluster_shown().await?;
         let mut replicas = Vec::new();

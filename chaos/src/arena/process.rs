@@ -94,7 +94,11 @@ impl Arena {
         self.try_start_at(0).await
     }
 
-    async fn try_start_at(&mut self, n: usize) -> Result<Started> {
+    /// The same of the node at this place.
+    ///
+    /// # Errors
+    /// Where it neither gets ready nor ends within a minute.
+    pub async fn try_start_at(&mut self, n: usize) -> Result<Started> {
         self.begin_start_at(n)?;
         let (place, started) = (self.history.starts.len() - 1, Instant::now());
         let client = self.cluster.nodes[n].client();
@@ -122,14 +126,22 @@ impl Arena {
     /// # Errors
     /// Where it is still there after `limit`.
     pub async fn until_it_ends(&mut self, limit: Duration) -> Result<ExitStatus> {
+        self.until_it_ends_at(0, limit).await
+    }
+
+    /// The same of the node at this place.
+    ///
+    /// # Errors
+    /// Where it is still there after `limit`.
+    pub async fn until_it_ends_at(&mut self, n: usize, limit: Duration) -> Result<ExitStatus> {
         let started = Instant::now();
         loop {
-            if let Some(status) = self.cluster.nodes[0].ended()? {
-                let words = self.last_words();
-                self.ended(0, format!("{status}: {words}"), true);
+            if let Some(status) = self.cluster.nodes[n].ended()? {
+                let words = self.last_words_of(n);
+                self.ended(n, format!("{status}: {words}"), true);
                 return Ok(status);
             }
-            ensure!(started.elapsed() < limit, "the node goes on after {limit:?}");
+            ensure!(started.elapsed() < limit, "{} goes on after {limit:?}", name(n));
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -140,7 +152,7 @@ impl Arena {
         self.last_words_of(0)
     }
 
-    fn last_words_of(&self, n: usize) -> String {
+    pub(crate) fn last_words_of(&self, n: usize) -> String {
         let tail = self.nodes()[n].log_tail();
         let lines: Vec<&str> = tail.lines().collect();
         lines[lines.len().saturating_sub(LAST_WORDS)..].join(" | ")

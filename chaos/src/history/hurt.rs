@@ -1,5 +1,7 @@
 //! What was seen of nodes while they were hurt.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Moment, Row};
@@ -115,4 +117,33 @@ pub struct Lag {
     pub from: Moment,
     /// Its end.
     pub until: Moment,
+}
+
+/// A span in which no group had a reason to elect.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Steady {
+    /// Its begin.
+    pub from: Moment,
+    /// Its end.
+    pub until: Moment,
+    /// The terms at its begin, by group.
+    pub before: BTreeMap<String, u64>,
+    /// The terms at its end.
+    pub after: BTreeMap<String, u64>,
+}
+
+/// How long writes took to some shards while another one was hot or moved, and before and after
+/// that. All in microseconds.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Spared {
+    /// What was the matter.
+    pub under: String,
+    /// So much more is well in any case.
+    pub floor: u64,
+    /// How long they took before.
+    pub before: Vec<u64>,
+    /// How long they took meanwhile.
+    pub meanwhile: Vec<u64>,
+    /// How long they took after it.
+    pub after: Vec<u64>,
 }

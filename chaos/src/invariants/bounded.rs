@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::history::{End, History, Pressure, Resident};
+use crate::history::{End, History, Pressure, Resident, Steady};
 
 pub(super) fn violations(history: &History) -> Vec<String> {
     let ends = history.ends.iter().filter(|end| !end.expected);
@@ -18,7 +18,18 @@ pub(super) fn violations(history: &History) -> Vec<String> {
     }
     wrong.extend(writes_that_stopped(history));
     wrong.extend(elections(history));
+    wrong.extend(history.steady.iter().flat_map(spurious));
     wrong
+}
+
+/// Elections for which nobody was away.
+fn spurious(steady: &Steady) -> Vec<String> {
+    let Steady { from, until, before, after } = steady;
+    let changed = before.iter().filter_map(|(group, term)| {
+        let now = after.get(group).filter(|now| *now != term)?;
+        Some(format!("{group} went from term {term} to {now} from {from} to {until} ms"))
+    });
+    changed.collect()
 }
 
 /// Reads are shed so that writes go on.
@@ -92,6 +103,16 @@ mod tests {
         history.state.events.last_mut().unwrap().term = 2;
         assert!(violations(&history).is_empty());
         history.state.events.last_mut().unwrap().term = 3;
+        assert_eq!(violations(&history).len(), 1);
+    }
+
+    #[test]
+    fn an_election_while_all_were_there_is_found() {
+        let mut history = well();
+        let terms = |term| [("shard 0".to_owned(), term), ("meta".to_owned(), 4)].into();
+        history.steady.push(Steady { from: 1, until: 2, before: terms(3), after: terms(3) });
+        assert!(violations(&history).is_empty());
+        history.steady.push(Steady { from: 1, until: 2, before: terms(3), after: terms(5) });
         assert_eq!(violations(&history).len(), 1);
     }
 

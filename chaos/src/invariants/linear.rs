@@ -1,17 +1,24 @@
-//! **L**: linearizable reads are linearizable.
+//! **L**: linearizable reads are linearizable. All operations are judged by porcupine
+//! ([`super::porcupine`]); where that cannot be had, they are not judged.
 //!
-//! A resource has one writer, whose versions rise; then a read is linearizable if it shows at
-//! least what was acknowledged, or read, before it was asked, and nothing that was not yet asked
-//! for when it was answered. It does not matter which node was asked, nor how many were tried for
-//! one write: the writer goes on only when one has acknowledged, so that a late repeat of an older
-//! write would show as a version that goes back.
+//! What needs no search is judged here, too: some resources have one writer, whose versions
+//! rise; then a read is linearizable if it shows at least what was acknowledged, or read, before it
+//! was asked, and nothing that was not yet asked for when it was answered. It does not matter which
+//! node was asked, nor how many were tried for one write: the writer goes on only when one has
+//! acknowledged, so that a late repeat of an older write would show as a version that goes back.
 
 use std::collections::BTreeMap;
 
-use super::minority;
+use super::{Judgement, minority, porcupine};
 use crate::history::{History, ReadNote, WriteNote};
 
-pub(super) fn violations(history: &History) -> Vec<String> {
+pub(super) fn judge(history: &History) -> Judgement {
+    let mut judgement = porcupine::judge(history);
+    judgement.broken.extend(violations(history));
+    judgement
+}
+
+fn violations(history: &History) -> Vec<String> {
     let mut writes: BTreeMap<&str, Vec<&WriteNote>> = BTreeMap::new();
     for write in &history.writes {
         writes.entry(&write.id).or_default().push(write);

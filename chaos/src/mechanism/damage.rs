@@ -1,6 +1,7 @@
 //! Bytes on the disk change while nobody looks: a flipped bit, a lost tail, garbage behind.
 //!
-//! Invariant: a wound is done to a copy of a stopped node's files, never to the node's own.
+//! Invariant: a wound is done to the files of a node that does not run: to a copy of them, or to
+//! those of one of several nodes, which is replaced after it.
 
 use std::{
     fs,
@@ -133,6 +134,29 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
+/// All files below a directory, as paths relative to it, in order.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn files(root: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    walk(root, root, &mut found)?;
+    found.sort();
+    Ok(found)
+}
+
+fn walk(root: &Path, directory: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            walk(root, &path, found)?;
+        } else {
+            found.push(path.strip_prefix(root)?.to_owned());
+        }
+    }
+    Ok(())
+}
+
 fn flip(path: &Path, byte: u64, bit: u8) -> Result<()> {
     let file = fs::File::options().read(true).write(true).open(path);
     let file = file.with_context(|| format!("cannot open {}", path.display()))?;
@@ -167,6 +191,7 @@ mod tests {
             assert_eq!(fs::read_to_string(to.path().join(&file)).unwrap(), left, "{wound}");
         }
         assert_eq!(fs::read(&original).unwrap(), b"0123456789");
+        assert_eq!(files(from.path()).unwrap(), [file]);
     }
 
     #[test]

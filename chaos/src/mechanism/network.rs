@@ -12,15 +12,21 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use harness::Launcher;
+use serde_json::Value;
 
 use super::{Mechanism, lacking, tool};
 
 /// Network namespaces with rules.
 pub const NETWORK: Mechanism = Mechanism { name: "network namespaces", probe };
+/// The same with links that let little through.
+pub(crate) const NARROW: Mechanism = Mechanism { name: "narrow links", probe: probe_narrow };
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 /// How many subnets are tried.
 const SUBNETS: u32 = 64;
+/// What a narrow link lets through at once, in bytes, and how much waits before it.
+const BURST: u32 = 16 << 10;
+const QUEUE: u32 = 64 << 10;
 
 /// What a rule drops of that which comes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,7 +132,7 @@ impl Network {
 
     fn connect(&mut self, n: usize) -> Result<()> {
         let (space, bridge) = (self.space(n), self.bridge());
-        let (outside, inside) = (format!("{}v{n}", self.name), format!("{}i{n}", self.name));
+        let (outside, inside) = (format!("{}v{n}", self.name), self.inside(n));
         ip(&format!("netns add {space}"))?;
         // The ends of its link go with it.
         self.undo.push(format!("netns del {space}"));
@@ -137,6 +143,7 @@ impl Network {
         ip(&format!("-n {space} link set lo up"))?;
         self.nft(n, "add table inet cut")?;
         self.nft(n, "add counter inet cut dropped")?;
+        self.nft(n, "add chain inet cut output { type filter hook output priority 0 ; }")?;
         self.nft(n, "add chain inet cut input { type filter hook input priority 0 ; }")
     }
 
@@ -148,15 +155,90 @@ impl Network {
         tool("nsenter", &[entrance.as_str(), "--", "nft", &command])
     }
 
+    /// What the names of its parts begin with.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where a router may be.
+    pub(super) fn router(&self) -> IpAddr {
+        self.address(2)
+    }
+
+    /// All ordered pairs of nodes.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let nodes = self.nodes;
+        (0..nodes).flat_map(move |a| (0..nodes).filter(move |b| *b != a).map(move |b| (a, b)))
+    }
+
+    /// Lets no more than so many kbit a second through to a node from each other one.
+    ///
+    /// # Errors
+    /// Where the kernel refuses.
+    pub fn narrow(&self, to: usize, kbit: u32) -> Result<()> {
+        for from in (0..self.nodes).filter(|from| *from != to) {
+            let link = format!("dev {}", self.inside(from));
+            self.tc(from, &format!("qdisc add {link} root handle 1: htb default 10"))?;
+            for class in ["1:10", "1:20"] {
+                let class = format!("class add {link} parent 1: classid {class}");
+                self.tc(from, &format!("{class} htb rate 10gbit quantum 60000"))?;
+            }
+            let bucket = format!("tbf rate {kbit}kbit burst {BURST} limit {QUEUE}");
+            self.tc(from, &format!("qdisc add {link} parent 1:20 handle 20: {bucket}"))?;
+            let to = self.of(to);
+            self.nft(
+                from,
+                &format!("add rule inet cut output ip daddr {to} meta priority set 1:20"),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Ends that. Answers how many packets were held back.
+    ///
+    /// # Errors
+    /// Where the kernel refuses.
+    pub fn widen(&self, to: usize) -> Result<u64> {
+        let mut held_back = 0;
+        for from in (0..self.nodes).filter(|from| *from != to) {
+            held_back += self.held_back(from)?;
+            self.nft(from, "flush chain inet cut output")?;
+            self.tc(from, &format!("qdisc del dev {} root", self.inside(from)))?;
+        }
+        Ok(held_back)
+    }
+
+    /// How often the bucket of a node was empty, or its queue full.
+    fn held_back(&self, n: usize) -> Result<u64> {
+        let (space, inside) = (self.space(n), self.inside(n));
+        let mut show = Command::new("tc");
+        show.args(["-n", &space, "-s", "-j", "qdisc", "show", "dev", &inside]);
+        let output = show.output().context("cannot run tc")?;
+        let shown: Value = serde_json::from_slice(&output.stdout).context("tc shows nothing")?;
+        let bucket = shown.as_array().into_iter().flatten().find(|qdisc| qdisc["kind"] == "tbf");
+        let count = |name: &str| bucket.and_then(|bucket| bucket[name].as_u64());
+        Ok(count("overlimits").context("there is no bucket")? + count("drops").unwrap_or(0))
+    }
+
+    fn tc(&self, n: usize, arguments: &str) -> Result<()> {
+        let space = self.space(n);
+        let words: Vec<&str> = ["-n", &space].into_iter().chain(arguments.split(' ')).collect();
+        tool("tc", &words)
+    }
+
+    fn inside(&self, n: usize) -> String {
+        format!("{}i{n}", self.name)
+    }
+
     fn entrance(&self, n: usize) -> String {
         format!("--net=/run/netns/{}", self.space(n))
     }
 
-    fn space(&self, n: usize) -> String {
+    pub(super) fn space(&self, n: usize) -> String {
         format!("{}n{n}", self.name)
     }
 
-    fn bridge(&self) -> String {
+    pub(super) fn bridge(&self) -> String {
         format!("{}br", self.name)
     }
 
@@ -189,7 +271,7 @@ fn free_subnet(number: u32) -> Result<[u8; 3]> {
     free.next().context("all subnets that were tried are taken")
 }
 
-fn ip(arguments: &str) -> Result<()> {
+pub(super) fn ip(arguments: &str) -> Result<()> {
     tool("ip", &arguments.split(' ').collect::<Vec<_>>())
 }
 
@@ -203,4 +285,14 @@ fn probe() -> Result<(), String> {
         network.heal()
     };
     tried().map_err(|why| lacking(&why, "ip, nft and nsenter (iproute2, nftables, util-linux)"))
+}
+
+fn probe_narrow() -> Result<(), String> {
+    let tried = || {
+        let network = Network::new(2)?;
+        network.narrow(0, 1_000)?;
+        ensure!(network.widen(0)? == 0, "packets were held back that nobody sent");
+        Ok(())
+    };
+    tried().map_err(|why| lacking(&why, "tc with htb and tbf (iproute2), nft and nsenter"))
 }

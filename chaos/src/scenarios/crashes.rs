@@ -5,6 +5,8 @@ use std::time::Duration;
 use anyhow::Result;
 use futures_util::future::{BoxFuture, FutureExt};
 
+use harness::cluster::name;
+
 use crate::{
     arena::Arena,
     mechanism::fail_points::{arm, joined},
@@ -21,6 +23,13 @@ pub(super) const CRASHES: Scenario = Scenario {
     fail_points: true,
     begin,
     ..Scenario::USUAL
+};
+
+pub(super) const CRASHES_OF_THREE: Scenario = Scenario {
+    name: "crashes-of-three",
+    fault: "the same on one of three nodes",
+    nodes: 3,
+    ..CRASHES
 };
 
 const POINTS: [&str; 5] = [
@@ -46,20 +55,23 @@ impl Fault for Crashes {
             let points = POINTS[arena.round() as usize % POINTS.len()];
             let seed = arena.history.seed.wrapping_add(u64::from(arena.round()));
             let points = format!("{points};seed={seed}");
-            arena.fault(format!("kill -9, and a start with {points}"));
-            self.restart(arena, &points).await?;
+            let n = arena.victim().await?;
+            arena.fault(format!("kill -9 of {}, and a start with {points}", name(n)));
+            self.restart(arena, n, &points).await?;
             arena.run(SPAN).await?;
-            arena.fault("kill -9, and a start");
-            self.restart(arena, "").await
+            arena.fault(format!("kill -9 of {}, and a start", name(n)));
+            self.restart(arena, n, "").await
         }
         .boxed()
     }
 }
 
 impl Crashes {
-    async fn restart(&self, arena: &mut Arena, points: &str) -> Result<()> {
-        arena.kill()?;
-        arm(arena.node().launcher(), &joined(&self.always, points));
-        arena.start().await
+    async fn restart(&self, arena: &mut Arena, n: usize, points: &str) -> Result<()> {
+        arena.kill_at(n)?;
+        arm(arena.node_at(n).launcher(), &joined(&self.always, points));
+        arena.start_at(n).await?;
+        // What leads is what polls: with its leads back it is hurt as one node is.
+        arena.whole().await
     }
 }

@@ -29,20 +29,25 @@ impl Fault for DiskLost {
             let moment = arena.random().random_range(100..2_000);
             arena.run(Duration::from_millis(moment)).await?;
             let victim = arena.any_but(&[])?;
-            let before = arena.id_of(victim).await?;
             arena.fault(format!("{} loses its disk", name(victim)));
             arena.kill_at(victim)?;
-            arena.lose_disk(victim)?;
-            let away = arena.random().random_range(0..2_000);
-            arena.run(Duration::from_millis(away)).await?;
-            arena.change(victim, Change::Remove).await?;
-            arena.start_at(victim).await?;
-            arena.whole().await?;
-            let after = arena.id_of(victim).await?;
-            arena.fault(format!("{} was node {before} and is node {after}", name(victim)));
-            ensure!(after > before, "{} has an id that was used: {after}", name(victim));
-            Ok(())
+            replace(arena, victim).await
         }
         .boxed()
     }
+}
+
+/// Throws away the disk of a node that does not run, and lets it join as a new one.
+pub(super) async fn replace(arena: &mut Arena, n: usize) -> Result<()> {
+    let before = arena.id_of(n).await?;
+    arena.lose_disk(n)?;
+    let away = arena.random().random_range(0..2_000);
+    arena.run(Duration::from_millis(away)).await?;
+    arena.change(n, Change::Remove).await?;
+    arena.start_at(n).await?;
+    arena.whole().await?;
+    let after = arena.id_of(n).await?;
+    arena.fault(format!("{} was node {before} and is node {after}", name(n)));
+    ensure!(after > before, "{} has an id that was used: {after}", name(n));
+    Ok(())
 }

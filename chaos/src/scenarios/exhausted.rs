@@ -1,9 +1,11 @@
-//! Row 28: no more file descriptors, or no more threads, until the limit is raised again.
+//! Row 28: no more file descriptors, or no more threads, until the limit is raised again: for the
+//! only node, or for one of three.
 
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use futures_util::future::{BoxFuture, FutureExt};
+use harness::cluster::name;
 use rand::RngExt;
 
 use crate::{
@@ -36,6 +38,20 @@ pub(super) const THREADS: Scenario = Scenario {
     ..Scenario::USUAL
 };
 
+pub(super) const DESCRIPTORS_OF_THREE: Scenario = Scenario {
+    name: "descriptors-of-three",
+    fault: "one of three nodes gets no more open files than it has now, for some seconds",
+    nodes: 3,
+    ..DESCRIPTORS
+};
+
+pub(super) const THREADS_OF_THREE: Scenario = Scenario {
+    name: "threads-of-three",
+    fault: "one of three nodes gets no more threads than it has now, or too few to start with",
+    nodes: 3,
+    ..THREADS
+};
+
 const LIST: &str = "/api/v1/infrastructure/resources?limit=5000";
 const READERS: usize = 50;
 /// About half of the limits up to here are too few to start with.
@@ -49,73 +65,72 @@ impl Fault for Descriptors {
     fn round<'a>(&'a mut self, arena: &'a mut Arena) -> BoxFuture<'a, Result<()>> {
         async move {
             arena.run(Duration::from_secs(1)).await?;
+            let n = arena.victim().await?;
             let span = span(arena);
             let spare = arena.random().random_range(0..4);
-            let limit = opened(&arena.nodes()[0])?.saturating_sub(2) + spare;
-            arena.fault(format!("at most {limit} open files for {span:?}"));
-            let before = open_files(&arena.nodes()[0], limit)?;
-            let ran = arena.run(span).await;
-            if ran.is_ok() {
-                open_files(&arena.nodes()[0], before)?;
-            }
-            ran
+            let limit = opened(&arena.nodes()[n])?.saturating_sub(2) + spare;
+            arena.fault(format!("at most {limit} open files in {} for {span:?}", name(n)));
+            let before = open_files(&arena.nodes()[n], limit)?;
+            arena.run_in_turns(span).await?;
+            open_files(&arena.nodes()[n], before)?;
+            arena.whole().await
         }
         .boxed()
     }
 }
 
 struct Threads {
-    group: Group,
+    groups: Vec<Group>,
 }
 
 fn begin_threads(site: &mut Site<'_>) -> Result<Box<dyn Fault>> {
-    let group = Group::new(Controller::Pids)?;
-    group.confine(site.node().launcher());
-    Ok(Box::new(Threads { group }))
+    Ok(Box::new(Threads { groups: site.confined(Controller::Pids)? }))
 }
 
 impl Fault for Threads {
     fn round<'a>(&'a mut self, arena: &'a mut Arena) -> BoxFuture<'a, Result<()>> {
         async move {
             arena.run(Duration::from_secs(1)).await?;
+            let n = arena.victim().await?;
             if arena.round().is_multiple_of(2) {
-                self.while_it_starts(arena).await
+                self.while_it_starts(arena, n).await?;
             } else {
-                self.while_it_runs(arena).await
+                self.while_it_runs(arena, n).await?;
             }
+            arena.whole().await
         }
         .boxed()
     }
 }
 
 impl Threads {
-    async fn while_it_runs(&self, arena: &mut Arena) -> Result<()> {
-        let span = span(arena);
-        let limit = self.group.read("pids.current")?;
-        arena.fault(format!("at most {limit} threads for {span:?}"));
-        self.group.set("pids.max", &limit)?;
+    async fn while_it_runs(&self, arena: &mut Arena, n: usize) -> Result<()> {
+        let (span, group) = (span(arena), &self.groups[n]);
+        let limit = group.read("pids.current")?;
+        arena.fault(format!("at most {limit} threads in {} for {span:?}", name(n)));
+        group.set("pids.max", &limit)?;
         // Long lists want threads.
-        let hungry = Hungry::start(&arena.nodes()[0].address(), LIST, READERS);
-        let ran = arena.run(span).await;
+        let hungry = Hungry::start(&arena.nodes()[n].address(), LIST, READERS);
+        let ran = arena.run_in_turns(span).await;
         drop(hungry);
-        self.group.set("pids.max", &"max")?;
+        group.set("pids.max", &"max")?;
         ran
     }
 
     /// It may refuse to start, and starts once there are threads again.
-    async fn while_it_starts(&self, arena: &mut Arena) -> Result<()> {
+    async fn while_it_starts(&self, arena: &mut Arena, n: usize) -> Result<()> {
         let limit = arena.random().random_range(1..TO_START);
-        arena.fault(format!("kill -9, and a start with at most {limit} threads"));
-        arena.kill()?;
-        self.group.set("pids.max", &limit)?;
-        let started = arena.try_start().await;
-        self.group.set("pids.max", &"max")?;
+        arena.fault(format!("kill -9 of {}, and a start with at most {limit} threads", name(n)));
+        arena.kill_at(n)?;
+        self.groups[n].set("pids.max", &limit)?;
+        let started = arena.try_start_at(n).await;
+        self.groups[n].set("pids.max", &"max")?;
         match started? {
             Started::Ready => Ok(()),
             Started::Refused(words) => {
                 ensure!(words.contains(TOO_FEW), "it ended with {limit} threads: {words}");
                 arena.fault(format!("it refused: {words}"));
-                arena.start().await
+                arena.start_at(n).await
             }
         }
     }

@@ -94,7 +94,7 @@ async fn kill_another(arena: &mut Arena, but: &[usize]) -> Result<()> {
     arena.start_at(victim).await
 }
 
-async fn until_it_holds_nothing(arena: &mut Arena, n: usize) -> Result<()> {
+pub(super) async fn until_it_holds_nothing(arena: &mut Arena, n: usize) -> Result<()> {
     let until = arena.now() + DRAINED;
     loop {
         let shown = arena.cluster_shown().await?;

@@ -1,4 +1,5 @@
-//! Row 4: one of three nodes is cut off from the others, and not from what it watches.
+//! Row 4: one of three nodes is cut off from the others, or one link between them is cut; what
+//! they watch is within reach of all.
 
 use std::time::Duration;
 
@@ -23,6 +24,13 @@ pub(super) const PARTITION: Scenario = Scenario {
     ..Scenario::USUAL
 };
 
+pub(super) const RING: Scenario = Scenario {
+    name: "ring",
+    fault: "two of three nodes cannot see each other, and the third one sees both, for 1 to 8 s",
+    begin: |_| Ok(Box::new(Ring)),
+    ..PARTITION
+};
+
 /// How long it runs on before everything is looked at.
 const AFTER: Duration = Duration::from_secs(2);
 
@@ -33,14 +41,29 @@ impl Fault for Partition {
         async move {
             let moment = arena.random().random_range(100..2_000);
             arena.run(Duration::from_millis(moment)).await?;
-            // A leader is cut off more often than chance would have it.
-            let most = arena.by_leads().await?[0];
-            let alone =
-                if arena.random().random_bool(0.5) { most } else { arena.any_but(&[most])? };
+            let alone = arena.victim().await?;
             let others: Vec<usize> = (0..3).filter(|n| *n != alone).collect();
             let span = Duration::from_millis(arena.random().random_range(1_000..8_000));
             arena.fault(format!("{} is cut off for {span:?}", name(alone)));
             hurt(arena, span, |network| network.part(alone, &others)).await
+        }
+        .boxed()
+    }
+}
+
+struct Ring;
+
+impl Fault for Ring {
+    fn round<'a>(&'a mut self, arena: &'a mut Arena) -> BoxFuture<'a, Result<()>> {
+        async move {
+            let moment = arena.random().random_range(100..2_000);
+            arena.run(Duration::from_millis(moment)).await?;
+            let one = arena.victim().await?;
+            let other = arena.any_but(&[one])?;
+            let span = Duration::from_millis(arena.random().random_range(1_000..8_000));
+            let (who, whom) = (name(one), name(other));
+            arena.fault(format!("{who} and {whom} do not see each other for {span:?}"));
+            hurt(arena, span, |network| network.part(one, &[other])).await
         }
         .boxed()
     }

@@ -55,7 +55,7 @@ pub(super) enum Harm {
 
 impl Harm {
     /// The name of the file; `record` where none is damaged.
-    fn file(&self) -> String {
+    pub(super) fn file(&self) -> String {
         let file = match self {
             Self::Wound(wound) => wound.file().and_then(Path::file_name),
             Self::Points(_) => None,
@@ -89,20 +89,12 @@ impl Original {
         arena.run(STILL).await?;
         arena.fault("kill -9, and a copy of all files");
         arena.kill()?;
-        known.note_writes(&arena.writes(), sure);
+        known.note(&arena.noted(), sure);
         let files = TempDir::new()?;
         let disk = arena.node().disk();
         tokio::task::block_in_place(|| damage::copy(&disk, files.path()))?;
         arena.start().await?;
         Ok(Self { files, known, config: config.clone() })
-    }
-
-    /// The files, as paths below the root of the copy.
-    pub(super) fn files(&self) -> Result<Vec<PathBuf>> {
-        let mut found = Vec::new();
-        walk(self.files.path(), self.files.path(), &mut found)?;
-        found.sort();
-        Ok(found)
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -197,16 +189,4 @@ fn words(victim: &Node) -> String {
     let log = victim.log_tail();
     let lines: Vec<&str> = log.lines().collect();
     lines[lines.len().saturating_sub(WORDS)..].join(" | ")
-}
-
-fn walk(root: &Path, directory: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
-    for entry in fs::read_dir(directory)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            walk(root, &path, found)?;
-        } else {
-            found.push(path.strip_prefix(root)?.to_owned());
-        }
-    }
-    Ok(())
 }

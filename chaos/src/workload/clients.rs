@@ -1,55 +1,36 @@
 //! Clients that declare resources, change them, and read them back.
 //!
-//! Invariant: one writer per resource, whose versions rise, so that what a read may show follows
-//! from what was asked for and what was acknowledged.
+//! Invariant: a resource has either one writer, whose versions rise, so that what a read may show
+//! follows from what was asked for and what was acknowledged; or several, whose operations are all
+//! written down ([`registers`]).
+
+mod caller;
+mod registers;
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
-use harness::{Client, eventually};
+use anyhow::{Result, ensure};
+use harness::{Client, Method, eventually};
 use parking_lot::Mutex;
-use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
+use rand::RngExt;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::history::{Moment, ReadNote, WriteNote};
+pub(crate) use self::caller::Notes;
+use self::{
+    caller::{Caller, Outcome, Shared, Write},
+    registers::Kind,
+};
+use crate::history::{ReadNote, WriteNote};
 
 /// The most resources of one writer, so that a look at everything stays short.
 const RESOURCES: u64 = 50;
 const PAUSE: Duration = Duration::from_millis(30);
-/// Between two tries of a write.
-const AGAIN: Duration = Duration::from_millis(25);
-/// How long one of several nodes may take for a write before another is asked.
-const ATTEMPT: Duration = Duration::from_secs(2);
-/// How long one of several nodes may take for a read: some readers go on with another node soon,
-/// and some wait for what a node says that was frozen or cut off.
-const LOOKS: [Duration; 2] = [Duration::from_millis(700), Duration::from_secs(10)];
 /// A write is repeated until it is acknowledged, or until the run is long over.
 const PATIENCE: Duration = Duration::from_secs(180);
-
-/// What all clients noted.
-#[derive(Debug, Default)]
-struct Notes {
-    writes: Vec<WriteNote>,
-    reads: Vec<ReadNote>,
-    refused: Vec<String>,
-}
-
-/// What all clients share.
-#[derive(Debug, Default)]
-struct Shared {
-    nodes: Mutex<Vec<Client>>,
-    notes: Mutex<Notes>,
-    hushed: AtomicBool,
-    /// Writes that are not acknowledged yet.
-    writing: AtomicUsize,
-}
 
 /// The clients of a run. They stop when this is dropped.
 #[derive(Debug)]
@@ -59,21 +40,22 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Starts writers, and for each node as many readers.
+    /// Starts writers, for each node as many readers, and those who share registers.
     #[must_use]
     pub fn start(nodes: Vec<Client>, writers: u64, seed: u64, began: Instant) -> Self {
         let readers = 1..=nodes.len() as u64;
         let shared = Arc::new(Shared { nodes: Mutex::new(nodes), ..Shared::default() });
         let mut tasks = Vec::new();
         for number in 0..writers {
-            let one = |salt: u64| One {
-                shared: Arc::clone(&shared),
-                random: StdRng::seed_from_u64(seed ^ (number << 4) ^ salt),
-                number,
-                began,
-            };
+            let one = |salt: u64| Caller::new(&shared, number, seed ^ (number << 4) ^ salt, began);
             tasks.push(tokio::spawn(one(0).write(seed)));
             tasks.extend(readers.clone().map(|salt| tokio::spawn(one(salt).read())));
+        }
+        for number in 0..registers::CLIENTS {
+            for (kind, salt) in [(Kind::Resource, 1 << 32), (Kind::Window, 1 << 33)] {
+                let one = Caller::new(&shared, number, seed ^ (number << 4) ^ salt, began);
+                tasks.push(tokio::spawn(one.share(kind, seed)));
+            }
         }
         Self { shared, tasks }
     }
@@ -99,14 +81,14 @@ impl Clients {
 
     /// Lets writes go on.
     pub fn wake(&self) {
+        self.shared.era.fetch_add(1, Ordering::SeqCst);
         self.shared.hushed.store(false, Ordering::SeqCst);
     }
 
-    /// What was written and read so far, and what was refused although it never may be.
+    /// What was noted so far.
     #[must_use]
-    pub fn noted(&self) -> (Vec<WriteNote>, Vec<ReadNote>, Vec<String>) {
-        let notes = self.shared.notes.lock();
-        (notes.writes.clone(), notes.reads.clone(), notes.refused.clone())
+    pub(crate) fn noted(&self) -> Notes {
+        self.shared.notes.lock().clone()
     }
 }
 
@@ -118,18 +100,7 @@ impl Drop for Clients {
     }
 }
 
-struct One {
-    shared: Arc<Shared>,
-    random: StdRng,
-    number: u64,
-    began: Instant,
-}
-
-impl One {
-    fn now(&self) -> Moment {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
+impl Caller {
     fn resource(&mut self) -> String {
         format!("push:{}-{}", self.number, self.random.random_range(0..RESOURCES))
     }
@@ -137,65 +108,40 @@ impl One {
     async fn write(mut self, seed: u64) {
         for version in 1.. {
             tokio::time::sleep(PAUSE).await;
-            // Counted before it is looked whether it may: who hushes then waits for it, or it sees.
-            self.shared.writing.fetch_add(1, Ordering::SeqCst);
-            if !self.shared.hushed.load(Ordering::SeqCst) {
-                self.write_one(seed, version).await;
-            }
-            self.shared.writing.fetch_sub(1, Ordering::SeqCst);
+            self.in_turn(async |me| me.write_one(seed, version).await).await;
         }
     }
 
     async fn write_one(&mut self, seed: u64, version: u64) {
         let id = self.resource();
-        let key = format!("{seed}-{}-{version}", self.number);
+        let write = Write {
+            method: Method::PUT,
+            path: format!("/api/v1/infrastructure/resources/{id}"),
+            key: format!("{seed}-{}-{version}", self.number),
+            body: Some(declaration(&id, version)),
+        };
         let place = {
             let asked = self.now();
             let mut notes = self.shared.notes.lock();
-            notes.writes.push(WriteNote { id: id.clone(), version, asked, acknowledged: None });
+            notes.writes.push(WriteNote { id, version, asked, acknowledged: None });
             notes.writes.len() - 1
         };
-        match self.put(&id, &declaration(&id, version), &key).await {
-            Ok(()) => self.shared.notes.lock().writes[place].acknowledged = Some(self.now()),
-            Err(refused) => self.shared.notes.lock().refused.push(format!("{refused:#}")),
-        }
-    }
-
-    /// Asks one node after another with the same key, until one acknowledges.
-    async fn put(&mut self, id: &str, body: &Value, key: &str) -> Result<()> {
-        let started = Instant::now();
-        loop {
-            let node = self.node(&[ATTEMPT])?;
-            let why = match node.put(id, body, key).await {
-                Ok(answer) if answer.status.is_success() => return Ok(()),
-                Ok(answer) if answer.may_succeed_later() => answer.text,
-                Ok(answer) => bail!("{id} is refused: {} {}", answer.status, answer.text),
-                Err(lost) => lost.to_string(),
-            };
-            let took = started.elapsed();
-            ensure!(took < PATIENCE, "{id} is not acknowledged in {took:?}: {why}");
-            tokio::time::sleep(AGAIN).await;
-        }
-    }
-
-    /// Any of the nodes; of several, with any of these patiences.
-    fn node(&mut self, patiences: &[Duration]) -> Result<Client> {
-        let nodes = self.shared.nodes.lock();
-        let node = nodes.choose(&mut self.random).context("there is no node")?;
-        match patiences.choose(&mut self.random) {
-            Some(patience) if nodes.len() > 1 => Ok(node.patient(*patience)),
-            _ => Ok(node.clone()),
+        let outcome = self.until_done(&write, PATIENCE).await;
+        let now = self.now();
+        let mut notes = self.shared.notes.lock();
+        match outcome {
+            Outcome::Done => notes.writes[place].acknowledged = Some(now),
+            Outcome::Refused(why) | Outcome::Unknown(why) => notes.refused.push(why),
         }
     }
 
     async fn read(mut self) {
         loop {
             tokio::time::sleep(PAUSE).await;
-            let (id, node) = (self.resource(), self.node(&LOOKS));
-            let (Ok(node), asked) = (node, self.now()) else { continue };
+            let (id, asked) = (self.resource(), self.now());
             let path = format!("/api/v1/infrastructure/resources/{id}?consistency=linearizable");
             // A node that is down or refuses says nothing about what is there.
-            let Ok(answer) = node.get(&path).await else { continue };
+            let Ok(answer) = self.look(&path).await else { continue };
             let version = match answer.status.as_u16() {
                 200 => version(&answer.json()),
                 404 => None,

@@ -10,6 +10,7 @@ use crate::{
     applier::Applier,
     disk::{Disk, RocksDisk},
     error::OpenError,
+    failpoint,
     group::{Group, Shared, Shortening, load},
     identity::Identity,
     machine::Replica,
@@ -75,7 +76,8 @@ pub(super) fn shortening(_options: &Options) -> Shortening {
     if let Some(simulated) = _options.simulated {
         return simulated.shortening;
     }
-    Shortening::USUAL
+    let soon = |after| Shortening { after, kept: after / 10 };
+    failpoint!("snapshot-after").map_or(Shortening::USUAL, soon)
 }
 
 /// Opens the logs of all groups and checks them before any group starts: one that has lost

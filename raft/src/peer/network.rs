@@ -33,8 +33,9 @@ use crate::{
 const SHORTEST: Duration = Duration::from_secs(1);
 /// Entries of one call. What is beyond follows in the next.
 const MOST_ENTRY_BYTES: usize = 512 << 10;
-/// A link that carries less than this a second is of no use for entries.
-const SLOWEST: usize = 256 << 10;
+/// A link that carries less than this a second is of no use for entries. One that is dead ends long
+/// before the patience that follows from it.
+const SLOWEST: usize = 32 << 10;
 
 /// Opens connections for one group.
 #[derive(Clone)]

@@ -8,7 +8,7 @@ use super::{
     Group, META, Standing,
     cluster::Cluster,
     size,
-    spread::{Load, best, worst},
+    spread::{Load, best, counted, worst},
 };
 
 /// What a group is to become.
@@ -29,14 +29,14 @@ pub(super) struct Aim {
 /// The aims of all groups, and what the nodes then hold. Groups that have begun go first, so that
 /// they find again what they have chosen.
 pub(super) fn aims(cluster: &Cluster<'_>) -> (BTreeMap<u64, Aim>, Load) {
-    let mut load = Load::now(cluster.view);
+    let mut load = Load::now(cluster);
     let mut order: Vec<_> = cluster.view.groups.iter().collect();
     order.sort_by_key(|(number, group)| (group.learners.is_empty(), **number));
     let mut aims = BTreeMap::new();
     for (number, group) in order {
-        load.take(*number, group.voters.iter().chain(group.learners.keys()));
+        load.take(*number, counted(cluster, &group.voters, group.learners.keys()));
         let aim = aim(cluster, *number, group, &load);
-        load.add(*number, aim.voters.union(&aim.copies));
+        load.add(*number, counted(cluster, &aim.voters, aim.copies.iter()));
         aims.insert(*number, aim);
     }
     (aims, load)

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::NodeId;
 
-use super::{Group, META, View, cluster::Cluster};
+use super::{Group, META, cluster::Cluster};
 
 /// How many others of a set are in a node's region, and how many of them in its zone.
 ///
@@ -51,15 +51,26 @@ pub(super) fn worst(
         .max_by_key(|id| (crowding(cluster, *id, set), !leads(*id), load.of(*id), *id))
 }
 
-/// How many replicas a node has. Those of `meta` do not count: every node has one.
+/// Those of a group's replicas that count.
+pub(super) fn counted<'a>(
+    cluster: &Cluster<'_>,
+    voters: &'a BTreeSet<NodeId>,
+    learners: impl Iterator<Item = &'a NodeId>,
+) -> impl Iterator<Item = &'a NodeId> {
+    let few = !cluster.policy.everywhere;
+    voters.iter().chain(learners.filter(move |_| few))
+}
+
+/// How many replicas a node has. Those that every node has do not count: of `meta`, and learners
+/// where all nodes answer for all shards.
 pub(super) struct Load(BTreeMap<NodeId, usize>);
 
 impl Load {
     /// What the nodes hold now.
-    pub(super) fn now(view: &View) -> Self {
+    pub(super) fn now(cluster: &Cluster<'_>) -> Self {
         let mut load = Self(BTreeMap::new());
-        for (number, group) in &view.groups {
-            load.add(*number, group.voters.iter().chain(group.learners.keys()));
+        for (number, group) in &cluster.view.groups {
+            load.add(*number, counted(cluster, &group.voters, group.learners.keys()));
         }
         load
     }

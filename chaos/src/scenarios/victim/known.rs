@@ -1,14 +1,14 @@
 //! What a node had acknowledged, and how another one's answers compare with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use harness::{Client, oracle::Ledger};
 use serde_json::Value;
 
 use crate::{
-    history::{Moment, WriteNote},
-    workload::version,
+    history::Moment,
+    workload::{Notes, version},
 };
 
 /// What of a row stands still while its target does.
@@ -40,6 +40,8 @@ pub(in crate::scenarios) struct Known {
     /// Of each target: the row, the events, the ledger.
     targets: BTreeMap<String, Target>,
     writes: BTreeMap<String, Versions>,
+    /// Resources that several clients write.
+    shared: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -83,8 +85,9 @@ impl Known {
     }
 
     /// Takes in what clients wrote before the end; `sure` was well before it.
-    pub(super) fn note_writes(&mut self, writes: &[WriteNote], sure: Moment) {
-        for write in writes {
+    pub(super) fn note(&mut self, noted: &Notes, sure: Moment) {
+        self.shared.extend(noted.operations.iter().map(|operation| operation.key.clone()));
+        for write in &noted.writes {
             let version = Some(write.version);
             let known = self.writes.entry(write.id.clone()).or_default();
             known.asked = known.asked.max(write.version);
@@ -134,7 +137,10 @@ impl Known {
                 wrong.push(format!("{id} is at version {now:?}, wanted is {versions:?}"));
             }
         }
-        let known = |id: &str| self.targets.contains_key(id) || self.writes.contains_key(id);
+        let known = |id: &str| {
+            let watched = self.targets.contains_key(id);
+            watched || self.writes.contains_key(id) || self.shared.contains(id)
+        };
         let unknown = rows.keys().filter(|id| !known(id));
         wrong.extend(unknown.map(|id| format!("nobody declared {id}")));
         wrong
@@ -178,19 +184,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::history::WriteNote;
 
     fn known() -> Known {
         let row = still(&json!({"health_status": "HEALTHY", "sequence": 2}));
         let target = Target { row, events: Vec::new(), ledger: Ledger::default() };
-        let mut known =
-            Known { targets: [("a".to_owned(), target)].into(), writes: BTreeMap::new() };
+        let mut known = Known { targets: [("a".to_owned(), target)].into(), ..Known::default() };
         let write = |version, acknowledged| WriteNote {
             id: "p".into(),
             version,
             asked: version,
             acknowledged,
         };
-        known.note_writes(&[write(1, Some(10)), write(2, Some(90)), write(3, None)], 50);
+        let writes = vec![write(1, Some(10)), write(2, Some(90)), write(3, None)];
+        known.note(&Notes { writes, ..Notes::default() }, 50);
         known
     }
 

@@ -180,7 +180,8 @@ fn policy(chance: &mut Chance) -> Policy {
     let replicas = chance.one(&[3, 3, 3, 3, 5, 2, 1]).unwrap();
     let preferred_region = chance.percent(25).then(|| "r0".to_owned());
     let at_once = usize::try_from(chance.below(4) + 1).unwrap();
-    Policy { replicas, preferred_region, at_once, ..Policy::default() }
+    let everywhere = chance.percent(50);
+    Policy { replicas, preferred_region, at_once, everywhere, ..Policy::default() }
 }
 
 fn place(chance: &mut Chance, regions: u64, zones: u64) -> (String, String) {

@@ -16,9 +16,17 @@ pub struct Missing(pub String);
 /// # Errors
 /// Says in a line why this machine cannot have it.
 pub async fn find(name: &str) -> Result<PathBuf, Missing> {
-    let (script, wanted) = (scripts().join("components"), name.to_owned());
-    let ran = tokio::task::spawn_blocking(move || ask(&script, &wanted)).await;
-    let output = ran.unwrap_or_else(|panic| Err(std::io::Error::other(panic)));
+    let wanted = name.to_owned();
+    let ran = tokio::task::spawn_blocking(move || find_now(&wanted)).await;
+    ran.unwrap_or_else(|panic| Err(Missing(format!("{name}: {panic}"))))
+}
+
+/// The same for who may wait.
+///
+/// # Errors
+/// As [`find`].
+pub fn find_now(name: &str) -> Result<PathBuf, Missing> {
+    let output = ask(&scripts().join("components"), name);
     let output = output.map_err(|e| Missing(format!("{name}: cannot run the script: {e}")))?;
     if output.status.success() {
         let path = String::from_utf8_lossy(&output.stdout).trim().to_owned();
@@ -37,7 +45,7 @@ fn ask(script: &Path, name: &str) -> std::io::Result<Output> {
 /// The clone that this program was built from; `BELLWETHER_ROOT` where it has moved.
 #[must_use]
 pub fn root() -> PathBuf {
-    let built_in = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    let built_in = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     std::env::var_os("BELLWETHER_ROOT").map_or_else(built_in, PathBuf::from)
 }
 
