@@ -151,19 +151,6 @@ impl Cluster {
         }
     }
 
-    /// Takes the machine of a node that has ended away.
-    pub(crate) fn scrap(&self, node: NodeId) {
-        self.machines.lock().remove(&node);
-    }
-
-    /// Starts a node with an empty disk.
-    pub(crate) async fn start_anew(&self, node: NodeId) {
-        let machine = switched_on(node, None);
-        let joins = Joins { node, ..self.founder.clone() };
-        start(&self.net, node, &machine, self.shards, Some(joins)).await;
-        self.machines.lock().insert(node, machine);
-    }
-
     pub(crate) async fn restart_the_dead(&self) {
         for node in self.all() {
             if self.net.node(node).is_some() {
