@@ -86,7 +86,7 @@ mod tests {
     fn a_slot_that_is_missed_is_found_where_nothing_has_failed() {
         let mut history = well();
         let ledger = history.state.ledgers.get_mut("http:0").unwrap();
-        (ledger.ok, ledger.missed) = (ledger.ok - 1, [("takeover".to_owned(), 1)].into());
+        (ledger.ok, ledger.missed) = (ledger.ok - 1, [("overload".to_owned(), 1)].into());
         assert_eq!(violations(&history), Vec::<String>::new());
         history.bounds.planned = true;
         assert_eq!(violations(&history).len(), 1);

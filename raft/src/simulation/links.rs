@@ -17,6 +17,9 @@ use crate::{
     peer::{Call, PeerError, PeerTransport},
 };
 
+/// A connection that carries nothing for so long has ended.
+const SILENCE: Duration = Duration::from_secs(3);
+
 /// What all links do to what they carry, one way.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Weather {
@@ -130,8 +133,11 @@ impl PeerTransport for Links {
             answer.map_err(|detail| PeerError::Refused { node: to, detail })
         };
         async move {
-            let late = PeerError::TimedOut { node: to, deadline };
-            timeout(deadline, passing).await.unwrap_or(Err(late))
+            let late = match deadline > SILENCE {
+                true => PeerError::Lost { node: to },
+                false => PeerError::TimedOut { node: to, deadline },
+            };
+            timeout(deadline.min(SILENCE), passing).await.unwrap_or(Err(late))
         }
         .boxed()
     }

@@ -128,10 +128,7 @@ async fn what_may_wait_goes_together_and_not_for_long() {
     tokio::task::yield_now().await;
     say(vec![4], Haste::Now);
     let began = tokio::time::Instant::now();
-    let frame = frames.next().await.unwrap();
-    assert_eq!(
-        (said(&frame), began.elapsed()),
-        (vec![4, 3], Duration::ZERO),
-        "nothing waits for it"
-    );
+    let mut both = said(&frames.next().await.unwrap());
+    both.sort_unstable();
+    assert_eq!((both, began.elapsed()), (vec![3, 4], Duration::ZERO), "nothing waits for it");
 }
