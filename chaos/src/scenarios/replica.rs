@@ -32,6 +32,9 @@ impl Fault for Replica {
             let moment = arena.random().random_range(100..2_000);
             arena.run(Duration::from_millis(moment)).await?;
             let n = arena.victim().await?;
+            // A start writes tables: there are some from the first round on.
+            arena.kill_at(n)?;
+            arena.start_at(n).await?;
             arena.kill_at(n)?;
             let disk = arena.nodes()[n].disk();
             let wound = (self.wound)(&disk, arena.random())?;
