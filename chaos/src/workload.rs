@@ -47,4 +47,8 @@ impl Workload {
         interval: 1_000,
         flip_every: 40,
     };
+
+    /// What runs beside a fault that needs the processors or the links for itself.
+    pub const LITTLE: Self =
+        Self { http: 8, tcp: 4, always_up: 2, always_down: 2, writers: 1, ..Self::USUAL };
 }

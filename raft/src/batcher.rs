@@ -119,7 +119,8 @@ impl Batcher {
                     Ok(()) => self.follow_leadership().await,
                     Err(_) => {
                         ended = true;
-                        (self.fatal)(&format!("consensus of shard {} has ended", self.shard));
+                        let group = self.replica.keys.group();
+                        (self.fatal)(&format!("consensus of group {group} has ended"));
                     }
                 },
                 // An interval of its own: a busy inbox must not put it off.

@@ -26,14 +26,7 @@ pub(super) const HOT: Scenario = Scenario {
     invariants: "AEPLCMUS",
     nodes: 3,
     // What goes on beside is to leave processors for it.
-    workload: Workload {
-        http: 8,
-        tcp: 4,
-        always_up: 2,
-        always_down: 2,
-        writers: 1,
-        ..Workload::USUAL
-    },
+    workload: Workload::LITTLE,
     begin: |_| Ok(Box::new(Hot)),
     ..Scenario::USUAL
 };

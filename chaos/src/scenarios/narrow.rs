@@ -30,14 +30,7 @@ pub(super) const NARROW_LINK: Scenario = Scenario {
     fault: "a node that has lost its disk gets its snapshots through a link of 1 Mbit/s",
     needs: &[NARROW],
     // What goes on beside is to leave room for it.
-    workload: Workload {
-        http: 8,
-        tcp: 4,
-        always_up: 2,
-        always_down: 2,
-        writers: 1,
-        ..Workload::USUAL
-    },
+    workload: Workload::LITTLE,
     fail_points: true,
     begin,
     ..PARTITION
