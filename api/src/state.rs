@@ -23,6 +23,7 @@ use crate::{
     layer::LargeReads,
     limits::Limits,
     metrics::{Census, HttpMetrics},
+    watch::Recent,
 };
 
 /// The context of the handlers. A cheap clone.
@@ -36,6 +37,7 @@ struct Inner {
     census: Census,
     in_flight: Arc<Semaphore>,
     watches: Arc<Semaphore>,
+    recent: Arc<Recent>,
     large_reads: LargeReads,
     was_ready: AtomicBool,
 }
@@ -170,6 +172,7 @@ impl ApiState {
             in_flight: Arc::new(Semaphore::new(hooks.limits.in_flight)),
             watches: Arc::new(Semaphore::new(hooks.limits.watches)),
             was_ready: AtomicBool::new(false),
+            recent: Arc::new(Recent::new(shards.shard_count())),
             large_reads: LargeReads::default(),
             shards,
             hooks,
@@ -210,6 +213,11 @@ impl ApiState {
 
     pub(crate) fn watches(&self) -> &Arc<Semaphore> {
         &self.0.watches
+    }
+
+    /// What all watches share.
+    pub(crate) fn recent(&self) -> &Arc<Recent> {
+        &self.0.recent
     }
 
     /// How far this node has applied: the revision of answers that read no resource.

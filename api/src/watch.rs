@@ -6,7 +6,10 @@
 mod feed;
 mod frame;
 mod outlet;
+mod recent;
 mod select;
+
+use std::sync::Arc;
 
 use axum::{
     body::Body,
@@ -28,6 +31,7 @@ use crate::{
     state::ApiState,
 };
 use feed::{Feed, Snapshot, Start};
+pub(crate) use recent::Recent;
 
 const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 
@@ -111,7 +115,8 @@ async fn start(
 
 fn stream(api: &ApiState, filter: Filter, start: Start, permit: OwnedSemaphorePermit) -> Response {
     let (outlet, frames) = outlet::outlet(api.limits().watch_patience, permit);
-    let feed = Feed::new(api.shards().clone(), filter, outlet, start.cursor().clone());
+    let changes = (api.shards().clone(), Arc::clone(api.recent()));
+    let feed = Feed::new(changes, filter, outlet, start.cursor().clone());
     tokio::spawn(feed.run(start, api.limits().heartbeat, api.shutdown().clone()));
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),

@@ -33,7 +33,7 @@ use telemetry::NodeMetrics;
 pub(crate) use threads::runtime;
 
 /// How long the leads of a node that stops may take to go to others.
-const YIELD: std::time::Duration = std::time::Duration::from_secs(3);
+const YIELD: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Why a node does not run. Each message names the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -116,7 +116,6 @@ async fn try_run(args: RunArgs) -> Result<(), RunError> {
         serve(config, origins, &shards, (listener.try_clone()?, signals, descriptors), metrics)
             .await;
     member.stop();
-    shards.yield_leads(YIELD).await;
     shards.close().await;
     stop.cancel();
     info!("everything is stored; stopped");
@@ -172,7 +171,9 @@ async fn serve(
     };
     info!("stopping: probes in flight finish, then everything is stored");
     draining.cancel();
-    // No question is refused for as long as probes still report: actors first, then the API.
+    // Each shard's actors end, and another node leads at once. No question is refused for as long as
+    // probes still report: actors first, then the API.
+    shards.yield_leads(YIELD).await;
     actors.stop().await;
     stop.cancel();
     let _ = announcing.await;

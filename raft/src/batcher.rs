@@ -97,6 +97,8 @@ pub(crate) struct Batcher {
     pub(crate) consensus: ServerMetrics,
     /// What the rest of the node is told, once the term is open.
     pub(crate) role: watch::Sender<Role>,
+    /// Whether writes wait, because the lead is being handed over.
+    pub(crate) paused: watch::Receiver<bool>,
     /// The term that is being opened, by which stamp: a repeated attempt says the same.
     pub(crate) opening: Option<(u64, Stamp)>,
 }
@@ -110,8 +112,10 @@ impl Batcher {
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let room = flights.len() < IN_FLIGHT;
-            let idle = flights.is_empty() && self.leadership().is_some();
+            // Where another leads already, who waits is to ask it.
+            let paused = *self.paused.borrow() && self.leadership().is_some();
+            let room = flights.len() < IN_FLIGHT && !paused;
+            let idle = flights.is_empty() && self.leadership().is_some() && !paused;
             let until_due = self.until_due();
             tokio::select! {
                 biased;
@@ -124,7 +128,12 @@ impl Batcher {
                     }
                 },
                 // An interval of its own: a busy inbox must not put it off.
-                _ = look.tick(), if !self.is_settled() => self.follow_leadership().await,
+                _ = look.tick(), if !self.is_settled() => {
+                    self.follow_leadership().await;
+                    // A term that takes long to open must not keep the inbox waiting.
+                    look.reset();
+                }
+                Ok(()) = self.paused.changed() => {}
                 Some((callers, landing)) = flights.next(), if !flights.is_empty() => {
                     deliver(self.shard, callers, landing);
                 }
@@ -157,7 +166,9 @@ impl Batcher {
     fn leading(&self) -> Result<u64, Option<NodeId>> {
         let consensus = self.consensus.borrow_watched();
         match consensus.state {
-            ServerState::Leader if self.has_quorum(&consensus) => Ok(consensus.vote.leader_id.term),
+            ServerState::Leader if self.has_quorum(&consensus) || self.is_new(&consensus) => {
+                Ok(consensus.vote.leader_id.term)
+            }
             _ => Err(consensus.current_leader.filter(|id| *id != self.node.0).map(NodeId)),
         }
     }
@@ -171,6 +182,14 @@ impl Batcher {
         let data = self.raft.data_metrics();
         let heard = data.borrow_watched().last_quorum_acked;
         heard.is_some_and(|at| at.elapsed() < LEASE)
+    }
+
+    /// Whether this node was elected a moment ago: nobody has answered it yet, and its term, which
+    /// asks a majority, is still to be opened.
+    fn is_new(&self, consensus: &RaftServerMetrics<TypeConfig>) -> bool {
+        let heard = self.raft.data_metrics().borrow_watched().last_quorum_acked;
+        let term = consensus.vote.leader_id.term;
+        heard.is_none() && self.leadership().is_none_or(|led| led.term.0 != term)
     }
 
     /// Whether nothing changes unless consensus says so: this node follows and knows whom, or is

@@ -18,8 +18,9 @@ use crate::{
     clock::Clock,
     command::Envelope,
     disk::{Disk, Fatal},
+    elections::Calls,
     error::{OpenError, ProposeError},
-    handover::HandOver,
+    handover::{HandOver, Turns},
     machine::{Machine, Replica},
     peer::{Arriving, PeerTransport, Peers},
     room::Room,
@@ -78,8 +79,11 @@ pub(crate) struct Group {
     pub(crate) raft: Raft,
     pub(crate) peers: Peers,
     pub(crate) handover: HandOver,
+    pub(crate) turns: Turns,
     /// The snapshot that another replica is sending.
     pub(crate) arriving: Arriving,
+    /// Who has called, and wants to lead.
+    pub(crate) calls: Calls,
     /// When the leader was heard of last.
     pub(crate) heard: parking_lot::Mutex<Option<Instant>>,
     was_alone: bool,
@@ -114,6 +118,7 @@ pub(crate) struct Shared {
     pub(crate) room: Option<Arc<Room>>,
     pub(crate) transport: Arc<dyn PeerTransport>,
     pub(crate) beats: Beats,
+    pub(crate) turns: Turns,
     /// A group without members becomes one of this node alone, rather than wait to be asked in.
     pub(crate) founds: bool,
     pub(crate) shortening: Shortening,
@@ -144,6 +149,7 @@ impl Group {
         let shard = ShardId(u32::try_from(group.saturating_sub(1)).unwrap_or(u32::MAX));
         let (role, role_seen) = watch::channel(Role::Follower { leader: None });
         let (inbox, pending) = mpsc::channel(QUEUE);
+        let handover = HandOver::default();
         let batcher = Batcher {
             shard,
             node: shared.node,
@@ -156,6 +162,7 @@ impl Group {
             fatal: Arc::clone(&shared.fatal),
             consensus: raft.server_metrics(),
             role,
+            paused: handover.paused(),
             opening: None,
         };
         let batcher = tokio::spawn(batcher.run());
@@ -164,8 +171,10 @@ impl Group {
             replica,
             log,
             peers: shared.peers(group),
-            handover: HandOver::default(),
+            handover,
+            turns: shared.turns.clone(),
             arriving: Arriving::default(),
+            calls: Calls::default(),
             heard: parking_lot::Mutex::default(),
             was_alone,
             raft,

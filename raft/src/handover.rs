@@ -1,11 +1,12 @@
 //! A lead is handed over in order (SEMANTICS 23): what the leader runs ends first, so that probes in
-//! flight report, and sinks have their receipts and cursors; then another leads.
+//! flight report, and sinks have their receipts and cursors; then writes wait until what is in flight
+//! has landed; then another leads, and answers them.
 
 use std::{sync::Arc, time::Duration};
 
-use model::{NodeId, ShardId};
+use model::{NodeId, ShardId, Term};
 use tokio::{
-    sync::watch,
+    sync::{Semaphore, watch},
     time::{Instant, sleep, timeout},
 };
 use tracing::warn;
@@ -14,9 +15,14 @@ use crate::{group::Group, members::MembersError, node::Shards};
 
 /// How long what a leader runs may take to end; beyond it the takeover counts as dirty.
 const ENDING: Duration = Duration::from_secs(3);
-/// How long another voter may take to be level at one moment, while writes go on.
-const LEVEL: Duration = Duration::from_secs(1);
-const LOOK: Duration = Duration::from_millis(10);
+/// How long another voter may take to be level, while writes wait.
+const LEVEL: Duration = Duration::from_millis(150);
+const LOOK: Duration = Duration::from_millis(2);
+/// How long the old leader may take to see that it is none, and the new one to open its term.
+const FOLLOWED: Duration = Duration::from_secs(1);
+const OPENED: Duration = Duration::from_millis(300);
+/// Leads that a node hands over at a time: more of them would take longer, each of them.
+const AT_ONCE: usize = 3;
 
 /// What a group and those who work for its leader tell each other. Clones share it.
 #[derive(Debug, Clone)]
@@ -25,6 +31,18 @@ pub(crate) struct HandOver {
     yielding: Arc<watch::Sender<bool>>,
     /// How many work for the leader.
     holds: Arc<watch::Sender<usize>>,
+    /// Whether writes wait.
+    paused: Arc<watch::Sender<bool>>,
+}
+
+/// What the groups of a node take in turn.
+#[derive(Debug, Clone)]
+pub(crate) struct Turns(Arc<Semaphore>);
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(AT_ONCE)))
+    }
 }
 
 /// Held by what works for a shard's leader, until it has ended.
@@ -46,9 +64,26 @@ impl Drop for Yielding<'_> {
     }
 }
 
+/// Lets writes go on.
+struct Paused<'a>(&'a HandOver);
+
+impl Drop for Paused<'_> {
+    fn drop(&mut self) {
+        self.0.paused.send_replace(false);
+    }
+}
+
 impl Default for HandOver {
     fn default() -> Self {
-        Self { yielding: Arc::new(watch::Sender::new(false)), holds: Arc::default() }
+        let no = || Arc::new(watch::Sender::new(false));
+        Self { yielding: no(), holds: Arc::default(), paused: no() }
+    }
+}
+
+impl HandOver {
+    /// Whether writes are to wait.
+    pub(crate) fn paused(&self) -> watch::Receiver<bool> {
+        self.paused.subscribe()
     }
 }
 
@@ -80,18 +115,39 @@ impl Group {
         if timeout(ENDING, holds.wait_for(|holds| *holds == 0)).await.is_err() {
             warn!(group, to = %to, "handed over before everything has ended; events may repeat");
         }
+        // It is closed with the node, which then hands over nothing.
+        let _turn = self.turns.0.acquire().await;
+        let former = self.replica.state.read().head.term;
+        self.transfer_level(group, to).await?;
+        // Else what works for a leader would begin again for a moment.
+        let mut role = self.role();
+        let followed = role.wait_for(|role| !role.is_leader());
+        let _ = timeout(FOLLOWED, followed).await;
+        let _ = timeout(OPENED, self.opened_after(former)).await;
+        Ok(())
+    }
+
+    /// Transfers the lead once the other has all that was proposed; nothing is proposed meanwhile.
+    async fn transfer_level(&self, group: u64, to: NodeId) -> Result<(), MembersError> {
+        self.handover.paused.send_replace(true);
+        let _paused = Paused(&self.handover);
         let until = Instant::now() + LEVEL;
         loop {
             match self.transfer(group, to).await {
                 Err(MembersError::NotLevel { .. }) if Instant::now() < until => sleep(LOOK).await,
-                Ok(()) => break,
-                Err(error) => return Err(error),
+                done => return done,
             }
         }
-        // Else what works for a leader would begin again for a moment.
-        let mut role = self.role();
-        let followed = role.wait_for(|role| !role.is_leader());
-        let _ = timeout(LEVEL, followed).await;
-        Ok(())
+    }
+
+    /// Returns once a later term than this has begun.
+    async fn opened_after(&self, former: Term) {
+        let mut applied = self.replica.applied();
+        loop {
+            drop(applied.borrow_and_update());
+            if self.replica.state.read().head.term > former || applied.changed().await.is_err() {
+                return;
+            }
+        }
     }
 }

@@ -20,6 +20,7 @@ mod clock;
 mod command;
 mod config;
 mod disk;
+mod elections;
 mod error;
 mod failpoint;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Invariant: a change goes through a learner that has caught up, so that no voter counts
 //! towards a quorum before it has what the others acknowledged.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::atomic::Ordering, time::Duration};
 
 use model::{NodeId, ShardId};
 use openraft::{
@@ -18,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a transfer may take; by then the old leader or another was elected.
 const TRANSFER: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(10);
+/// Between two rounds of asking others to take a lead: writes go on meanwhile.
+const BETWEEN: Duration = Duration::from_millis(100);
 /// A node that answered no heartbeat for so long may be gone.
 const HEARD_OF: Duration = Duration::from_millis(400);
 
@@ -90,15 +92,15 @@ impl Shards {
     /// Hands every lead of this node to another voter that is level, where there is one: before
     /// it stops, so that nobody has to wait for an election. Takes no longer than `patience`.
     pub async fn yield_leads(&self, patience: Duration) {
+        self.inner.leaving.store(true, Ordering::Relaxed);
         let yielding = (0..).zip(&self.inner.groups).map(|(number, group)| async move {
-            // One that is an entry behind at this moment is level at the next.
-            while group.leads(number).is_ok_and(|_| group.raft.voter_ids().count() > 1) {
-                for to in group.raft.voter_ids().collect::<Vec<u64>>() {
+            while let Some(heirs) = group.heirs(number) {
+                for to in heirs {
                     if group.hand_to(number, NodeId(to)).await.is_ok() {
                         return;
                     }
                 }
-                sleep(LOOK).await;
+                sleep(BETWEEN).await;
             }
         });
         // Whoever is left without a leader elects one.
@@ -165,6 +167,16 @@ impl Shards {
 }
 
 impl Group {
+    /// Who may take this lead, the first of them another for each group, so that no node gets all;
+    /// none where nobody can.
+    fn heirs(&self, group: u64) -> Option<Vec<u64>> {
+        let (node, _) = self.leads(group).ok()?;
+        let mut heirs: Vec<u64> = self.raft.voter_ids().filter(|voter| *voter != node.0).collect();
+        let first = usize::try_from(group).ok()?.checked_rem(heirs.len())?;
+        heirs.rotate_left(first);
+        Some(heirs)
+    }
+
     async fn set_voters(&self, group: u64, voters: &BTreeSet<NodeId>) -> Result<(), MembersError> {
         let (node, last) = self.leads(group)?;
         if !voters.contains(&node) {

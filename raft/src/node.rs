@@ -19,8 +19,10 @@ use crate::{
     beat::{Beat, Beats},
     clock::Clock,
     command::{Command, Founding, Reply},
+    elections::Elections,
     error::OpenError,
     group::{Group, Role, Shared},
+    handover::Turns,
     identity::{DirectoryLock, Identity},
     peer::{NODE, PeerTransport},
     reconcile::Moves,
@@ -56,11 +58,14 @@ pub(crate) struct Inner {
     /// Group 0, then one per shard.
     pub(crate) groups: Vec<Group>,
     _beat: Beat,
+    _elections: Elections,
     applier: Applier,
     sync: SyncQueue,
     pub(crate) transport: Arc<dyn PeerTransport>,
     pub(crate) moves: Moves,
     closing: AtomicBool,
+    /// Whether it hands its leads over, and wants none.
+    pub(crate) leaving: AtomicBool,
     watermarks: watermarks::Keeper,
     room: Option<Arc<Room>>,
     room_watch: Watch,
@@ -104,6 +109,7 @@ impl Shards {
             room: room.clone(),
             transport: Arc::clone(&options.transport),
             beats: Beats::default(),
+            turns: Turns::default(),
             founds: identity.is_founder() && (options.alone || !identity.founded),
             shortening: open::shortening(&options),
         };
@@ -120,6 +126,7 @@ impl Shards {
         let groups = open::all_or_none(join_all(opening).await).await;
         let groups = groups.inspect_err(|_| shared.close())?;
         let beat = Beat::start(&groups, shared.beats.clone());
+        let elections = Elections::start(&groups);
         let logs = groups.iter().map(|group| group.log.clone()).collect();
         let watermarks = watermarks::Keeper::start(marks, logs, Arc::clone(&options.fatal));
         let cluster = identity.cluster();
@@ -130,11 +137,13 @@ impl Shards {
             clock: options.clock,
             groups,
             _beat: beat,
+            _elections: elections,
             applier: shared.applier.clone(),
             sync,
             transport: options.transport,
             moves: Moves::default(),
             closing: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
             watermarks,
             room,
             room_watch,

@@ -186,7 +186,7 @@ async fn everything_acknowledged_survives_a_restart() {
     shards.check_cursor(&cursor).unwrap();
     report(&shards, "r7", Outcome::passed()).await;
     let shard = shards.shard_of(&"r7".parse().unwrap());
-    let page = shards.changes(shard, cursor.shards[&shard], 100).await.unwrap();
+    let page = shards.changes(shard, cursor.shards[&shard], 100).unwrap();
     let kinds: Vec<_> = page.changes.iter().map(|change| change.kind).collect();
     assert!(kinds.contains(&ChangeKind::Transition), "{kinds:?}");
     let events =

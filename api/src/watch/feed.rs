@@ -2,7 +2,7 @@
 //!
 //! Invariant: `cursor` moves with what was handed to the outlet, never ahead of it.
 
-use std::{collections::BTreeSet, convert::Infallible, time::Duration};
+use std::{collections::BTreeSet, convert::Infallible, sync::Arc, time::Duration};
 
 use axum::body::Bytes;
 use futures_util::{StreamExt, stream::FuturesUnordered};
@@ -10,7 +10,7 @@ use model::{
     Revision, ShardId,
     cursor::{Cursor, Position},
 };
-use raft::{Change, Filter, ListQuery, Page, ReadError, Shards};
+use raft::{Filter, ListQuery, Page, ReadError, Shards};
 use tokio::{
     sync::watch::Receiver,
     time::{Instant, MissedTickBehavior, interval_at},
@@ -20,10 +20,9 @@ use tokio_util::sync::CancellationToken;
 use super::{
     frame::{self, Kind},
     outlet::{Outlet, Untaken},
+    recent::{Recent, Told},
     select::told_as,
 };
-
-const PAGE: usize = 256;
 
 /// Where a watch begins.
 pub(super) enum Start {
@@ -55,6 +54,7 @@ impl Start {
 /// One watch.
 pub(super) struct Feed {
     shards: Shards,
+    recent: Arc<Recent>,
     filter: Filter,
     outlet: Outlet,
     /// Everything up to here was handed to the outlet.
@@ -87,8 +87,13 @@ impl From<Untaken> for End {
 }
 
 impl Feed {
-    pub(super) fn new(shards: Shards, filter: Filter, outlet: Outlet, cursor: Cursor) -> Self {
-        Self { shards, filter, outlet, cursor, behind: BTreeSet::new(), busy: false }
+    pub(super) fn new(
+        (shards, recent): (Shards, Arc<Recent>),
+        filter: Filter,
+        outlet: Outlet,
+        cursor: Cursor,
+    ) -> Self {
+        Self { shards, recent, filter, outlet, cursor, behind: BTreeSet::new(), busy: false }
     }
 
     /// Runs until the client goes, is too slow, or the node stops.
@@ -163,7 +168,7 @@ impl Feed {
     async fn drain(&mut self, shard: ShardId) -> Result<(), End> {
         loop {
             let after = self.cursor.shards.get(&shard).copied().unwrap_or_default();
-            let page = match self.shards.changes(shard, after, PAGE).await {
+            let page = match self.recent.after(&self.shards, shard, after) {
                 Ok(page) => page,
                 Err(ReadError::Unavailable(_)) => {
                     self.behind.insert(shard);
@@ -171,8 +176,8 @@ impl Feed {
                 }
                 Err(error) => return Err(End::Lost(error)),
             };
-            for change in &page.changes {
-                self.tell(shard, change).await?;
+            for (position, told) in &page.items {
+                self.tell((shard, *position), told).await?;
             }
             self.advance(shard, page.upto);
             if !page.more {
@@ -182,13 +187,19 @@ impl Feed {
         }
     }
 
-    async fn tell(&mut self, shard: ShardId, change: &Change) -> Result<(), End> {
-        if let Some(kind) = told_as(&self.filter, change) {
-            let mut after = self.cursor.clone();
-            after.shards.insert(shard, change.position);
-            self.send(frame::change(kind, change, &after)).await?;
+    async fn tell(
+        &mut self,
+        (shard, position): (ShardId, Position),
+        told: &Told,
+    ) -> Result<(), End> {
+        if let Some(kind) = told_as(&self.filter, &told.change) {
+            let before = self.cursor.shards.insert(shard, position);
+            let frame = frame::change(kind, &self.cursor, told.data(kind));
+            // Until it is handed over, the cursor stays where it was.
+            self.cursor.shards.insert(shard, before.unwrap_or_default());
+            self.send(frame).await?;
         }
-        self.advance(shard, change.position);
+        self.advance(shard, position);
         Ok(())
     }
 

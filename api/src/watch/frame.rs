@@ -2,7 +2,7 @@
 
 use axum::body::Bytes;
 use model::{HealthStatus, cursor::Cursor};
-use raft::{Change, Row};
+use raft::{Change, ChangeKind, Row};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -41,6 +41,16 @@ pub(super) enum Kind {
 }
 
 impl Kind {
+    /// As what a change is told to whom it matters before and after.
+    pub(super) const fn of(change: ChangeKind) -> Self {
+        match change {
+            ChangeKind::Declared => Self::Declared,
+            ChangeKind::Transition => Self::Transition,
+            ChangeKind::Removed => Self::Removed,
+            ChangeKind::Updated => Self::Updated,
+        }
+    }
+
     const fn name(self) -> &'static str {
         match self {
             Self::Snapshot => "snapshot",
@@ -78,11 +88,20 @@ pub(super) fn snapshot(row: &Row) -> Bytes {
     encode(Kind::Snapshot, None, &ResourceView::of(row))
 }
 
-/// A change and the cursor after it.
-pub(super) fn change(kind: Kind, change: &Change, after: &Cursor) -> Bytes {
+/// What a change says, whoever is told: [`change`] puts the cursor in front.
+pub(super) fn data(kind: Kind, change: &Change) -> Bytes {
     let previous_status = change.previous.filter(|_| kind == Kind::Transition);
     let view = ChangeView { row: ResourceView::of(&change.row), previous_status };
-    encode(kind, Some(after), &view)
+    let mut written = String::new();
+    push_data(&mut written, &view);
+    written.into()
+}
+
+/// A change and the cursor after it.
+pub(super) fn change(kind: Kind, after: &Cursor, data: &[u8]) -> Bytes {
+    let mut frame = head(kind, Some(after)).into_bytes();
+    frame.extend_from_slice(data);
+    frame.into()
 }
 
 /// `synced` or `bookmark`: everything up to the cursor was told.
@@ -96,15 +115,24 @@ pub(super) fn overflow(detail: &str) -> Bytes {
 }
 
 fn encode(kind: Kind, id: Option<&Cursor>, data: &impl Serialize) -> Bytes {
-    let mut frame = format!("event: {}\n", kind.name());
-    if let Some(id) = id {
-        frame.push_str(&format!("id: {id}\n"));
+    let mut frame = head(kind, id);
+    push_data(&mut frame, data);
+    frame.into()
+}
+
+fn head(kind: Kind, id: Option<&Cursor>) -> String {
+    let name = kind.name();
+    match id {
+        Some(id) => format!("event: {name}\nid: {id}\n"),
+        None => format!("event: {name}\n"),
     }
+}
+
+fn push_data(frame: &mut String, data: &impl Serialize) {
     frame.push_str("data: ");
     // Compact JSON holds no line break, so one `data` line is the whole of it.
     frame.push_str(&serde_json::to_string(data).expect("views are maps with text keys"));
     frame.push_str("\n\n");
-    frame.into()
 }
 
 #[cfg(test)]

@@ -14,8 +14,6 @@ pub(super) fn told_as(filter: &Filter, change: &Change) -> Option<Kind> {
     match change.kind {
         ChangeKind::Removed => (matches || matched).then_some(Kind::Removed),
         _ if !matches => matched.then_some(Kind::Removed),
-        ChangeKind::Declared => Some(Kind::Declared),
-        ChangeKind::Transition => Some(Kind::Transition),
-        ChangeKind::Updated => Some(Kind::Updated),
+        kind => Some(Kind::of(kind)),
     }
 }

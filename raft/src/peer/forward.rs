@@ -7,7 +7,10 @@ use model::NodeId;
 use openraft::{
     ReadPolicy, ServerState, errors::RaftError, type_config::async_runtime::watch::WatchReceiver,
 };
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, timeout},
+};
 
 use super::{
     PeerError,
@@ -31,7 +34,17 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(2);
 const WRITE_DEADLINE: Duration = Duration::from_secs(12);
 /// How long a leader that was replaced may take to answer.
 const LAST_WORDS: Duration = Duration::from_millis(250);
+/// How long one that was elected may take to open its term while others wait for it.
+const OPENING: Duration = Duration::from_millis(250);
 const AGAIN: Duration = Duration::from_millis(20);
+
+/// Waits for another leader to be known, or for one that is known to open its term.
+async fn moved(role: &mut watch::Receiver<Role>) {
+    if let Ok(Err(_)) = timeout(AGAIN, role.changed()).await {
+        // Nobody will say any more.
+        sleep(AGAIN).await;
+    }
+}
 
 /// Whether this replica has all that was acknowledged before.
 enum Level {
@@ -48,21 +61,20 @@ impl Group {
         &self,
         envelope: Envelope,
     ) -> Result<Answer, ProposeError> {
-        if self.role_now().is_leader() {
-            return self.propose(envelope).await;
-        }
         let until = Instant::now() + WRITE_PATIENCE;
+        let mut role = self.role();
         let mut may_be_done = false;
         loop {
-            // It may come to lead meanwhile.
-            let attempt = match self.role_now() {
+            // It may come to lead meanwhile, or lead no more.
+            let now = *role.borrow_and_update();
+            let attempt = match now {
                 Role::Leader(_) => self.propose(envelope.clone()).await,
                 Role::Follower { leader } => self.propose_at(leader, envelope.clone()).await,
             };
             match attempt {
                 // Nothing was done.
                 Err(ProposeError::NotLeader { .. }) if Instant::now() < until => {
-                    sleep(AGAIN).await;
+                    moved(&mut role).await;
                 }
                 Err(ProposeError::NotLeader { .. }) if may_be_done => {
                     return Err(ProposeError::Unknown(self.shard));
@@ -72,11 +84,20 @@ impl Group {
                     if envelope.request.is_some() && Instant::now() < until =>
                 {
                     may_be_done = true;
-                    sleep(AGAIN).await;
+                    moved(&mut role).await;
                 }
                 answered => return answered,
             }
         }
+    }
+
+    /// Proposes for another node. Where this one was elected a moment ago, it opens its term first.
+    pub(super) async fn propose_for(&self, envelope: Envelope) -> Result<Answer, ProposeError> {
+        if self.takes_itself_for_the_leader() {
+            let mut role = self.role();
+            let _ = timeout(OPENING, role.wait_for(Role::is_leader)).await;
+        }
+        self.propose(envelope).await
     }
 
     async fn propose_at(

@@ -1,6 +1,6 @@
 //! What nodes ask each other that is about no single replica.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use model::NodeId;
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,10 @@ impl Shards {
     pub(crate) async fn answer_node(&self, body: &[u8]) -> Result<Vec<u8>, String> {
         let request = decode(body).map_err(|unreadable| unreadable.to_string())?;
         let response = match request {
+            NodeRequest::Report if self.inner.leaving.load(Ordering::Relaxed) => {
+                // It is to be counted on for nothing: placement would give it leads back.
+                return Err("this node is stopping".to_owned());
+            }
             NodeRequest::Report => NodeResponse::Report(self.node_report()),
             NodeRequest::Finish { group } => {
                 self.finish_change(group).await.map_err(|error| error.to_string())?;

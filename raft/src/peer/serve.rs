@@ -19,6 +19,7 @@ use super::{
     snapshot::Step,
 };
 use crate::{
+    elections::begin,
     group::Group,
     store::snapshot::{Snapshot, replacing},
     types::{LogEntry, StoredLogId, StoredVote, TypeConfig},
@@ -36,22 +37,33 @@ impl Group {
         let request = decode(body).map_err(|unreadable| unreadable.to_string())?;
         let response = match request {
             Request::Append(append) => self.append(append).await,
-            Request::Vote(ballot) => {
-                let answer = self.raft.vote(ballot.into()).await;
-                answer.map(|answer| voted(&answer)).map_err(|e| e.to_string())
-            }
-            Request::PreVote(ballot) => {
-                let answer = self.raft.pre_vote(ballot.into()).await;
-                answer.map(|answer| voted(&answer)).map_err(|e| e.to_string())
-            }
+            Request::Vote(ballot) => self.vote(ballot).await,
+            Request::PreVote(ballot) => self.pre_vote(ballot).await,
             Request::Piece(piece) => self.piece(piece).await,
             Request::Transfer(transfer) => self.hand_over(transfer).await,
             Request::ReadIndex => self.read_index().await,
             // What arrives here goes no further: two nodes that take each other for the leader
             // would hand it to and fro.
-            Request::Propose(envelope) => Ok(Response::Proposed(self.propose(envelope).await)),
+            Request::Propose(envelope) => Ok(Response::Proposed(self.propose_for(envelope).await)),
         };
         response.map(|response| encode(&response, 0))
+    }
+
+    async fn vote(&self, ballot: Ballot) -> Result<Response, String> {
+        let answer = self.raft.vote(ballot.into()).await.map_err(|e| e.to_string())?;
+        if answer.vote_granted {
+            self.calls.voted();
+        }
+        Ok(voted(&answer))
+    }
+
+    async fn pre_vote(&self, ballot: Ballot) -> Result<Response, String> {
+        let theirs = ballot.last.map(Into::into);
+        let answer = self.raft.pre_vote(ballot.into()).await.map_err(|e| e.to_string())?;
+        if !answer.vote_granted && self.log.last() > theirs && self.calls.challenged() {
+            begin(&self.raft);
+        }
+        Ok(voted(&answer))
     }
 
     async fn read_index(&self) -> Result<Response, String> {
@@ -64,12 +76,18 @@ impl Group {
         if !append.entries.iter().all(LogEntry::is_sound) {
             return Err("an entry names voters that no group can have".to_owned());
         }
+        let term = append.vote.term;
         let request = AppendEntriesRequest {
             vote: append.vote.into(),
             prev_log_id: append.previous.map(Into::into),
             entries: append.entries.into_iter().map(Into::into).collect(),
             leader_commit: append.committed.map(Into::into),
         };
+        let ours = self.raft.server_metrics().borrow_watched().vote.leader_id.term;
+        if term >= ours {
+            // Before it is answered, which a slow disk puts off.
+            self.calls.leader();
+        }
         let answer = self.raft.append_entries(request).await.map_err(|e| e.to_string())?;
         if matches!(
             answer,

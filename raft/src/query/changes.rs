@@ -73,7 +73,7 @@ impl Shards {
     ///
     /// # Errors
     /// The position is older than what is kept, or a record is damaged.
-    pub async fn changes(
+    pub fn changes(
         &self,
         shard: ShardId,
         after: Position,

@@ -39,6 +39,8 @@ pub(crate) struct LogStore {
     sync: SyncQueue,
     clock: Arc<dyn Clock>,
     tail: Arc<Mutex<Tail>>,
+    /// The last vote that was given since the start.
+    vote: Arc<Mutex<Option<Vote<LeaderId>>>>,
     /// What is known to be committed and is not written yet.
     committed: Arc<Mutex<Option<LogId>>>,
     /// The side file that tells how far the log was synced (SEMANTICS 26).
@@ -68,7 +70,8 @@ impl LogStore {
         read_log_id(disk.as_ref(), &keys.single(Kind::Committed))?;
         read_vote(disk.as_ref(), keys)?;
         let tail = Arc::new(Mutex::new(Tail::new(purged, last)));
-        Ok(Self { keys, disk, sync, clock, tail, committed: Arc::default(), marks })
+        let (vote, committed) = (Arc::default(), Arc::default());
+        Ok(Self { keys, disk, sync, clock, tail, vote, committed, marks })
     }
 
     /// The last log id, durable or not.
@@ -147,7 +150,9 @@ impl RaftLogReader<TypeConfig> for LogStore {
     }
 
     async fn read_vote(&mut self) -> Result<Option<Vote<LeaderId>>, io::Error> {
-        read_vote(self.disk.as_ref(), self.keys)
+        let given = *self.vote.lock();
+        let written = || read_vote(self.disk.as_ref(), self.keys);
+        given.map_or_else(written, |given| Ok(Some(given)))
     }
 }
 
@@ -168,6 +173,13 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         let value = encode(&key, &StoredVote::from(vote));
         let mut batch = Batch::default();
         batch.put(Space::Log, key, value);
+        let former = self.vote.lock().replace(*vote);
+        if vote.committed && former.is_some_and(|former| former.leader_id == vote.leader_id) {
+            // What was promised is durable. That a majority has promised the same is written before
+            // the entries that follow from it, and means nothing after a restart.
+            self.sync.submit(batch, None);
+            return Ok(());
+        }
         self.sync.persist(batch).await
     }
 

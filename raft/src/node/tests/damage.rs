@@ -114,7 +114,7 @@ async fn damage_under_a_running_node_fails_the_read_that_touches_it() {
             Kind::EventIndex => {
                 shards.events(&id, Sequence(0), 1_000, Consistency::Stale).await.map(|_| ())
             }
-            Kind::Change => shards.changes(SHARD, Position::default(), 1_000).await.map(|_| ()),
+            Kind::Change => shards.changes(SHARD, Position::default(), 1_000).map(|_| ()),
             _ => shards.coverage(past, None).await.map(|_| ()),
         };
         names(&key, answer);

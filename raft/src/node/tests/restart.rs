@@ -34,7 +34,7 @@ async fn served(shards: &Shards) -> Served {
     let rows = shards.list(&query).await.unwrap().value.rows;
     let mut changes = Vec::new();
     for shard in shards.shard_ids() {
-        let mut page = shards.changes(shard, Position::default(), 10_000).await.unwrap();
+        let mut page = shards.changes(shard, Position::default(), 10_000).unwrap();
         assert!(!page.more);
         // The new term moves the revision, and is shown with each row.
         page.upto = Position::default();
