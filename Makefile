@@ -1,4 +1,4 @@
-.PHONY: help run cluster test verify fix chaos chaos-mutants coverage fuzz bench profile
+.PHONY: help run cluster test verify fix chaos chaos-mutants soak coverage fuzz bench profile
 
 help: ## Say what there is to make (the default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ chaos: ## Hurt a real node in every way and judge it; ROWS=11,dns ROUNDS=3 for a
 
 chaos-mutants: ## Show that every seeded bug is caught, by which scenario, in which round
 	@BUGS='$(BUGS)' ROUNDS='$(ROUNDS)' SEED='$(SEED)' ARGS='$(ARGS)' scripts/chaos mutants
+
+soak: ## Hurt three nodes every minute for an hour, and hold their ledger against the targets
+	@MINUTES='$(MINUTES)' SEED='$(SEED)' ARGS='$(ARGS)' scripts/chaos soak
 
 bench: ## Measure beside peers, in pairs; never a gate; ONLY=13 for one, ARGS='--pairs 3 --quick'
 	@scripts/bench $(if $(ONLY),--only $(ONLY)) $(ARGS)

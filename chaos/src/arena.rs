@@ -45,6 +45,8 @@ pub struct Arena {
     pub(crate) began: Instant,
     pub(crate) lags: Lags,
     pub(crate) round: u32,
+    /// A node that is not chosen to be hurt, if there shall be one.
+    pub(crate) spared: Option<usize>,
     pub(crate) random: StdRng,
     pub(crate) verbose: bool,
 }

@@ -1,4 +1,6 @@
-//! The command line: list, run, replay, mutants.
+//! The command line: list, run, soak, replay, mutants.
+
+mod soak;
 
 use std::{path::PathBuf, process::ExitCode, time::SystemTime};
 
@@ -31,6 +33,9 @@ enum Command {
     List,
     /// Run scenarios by name or by row of the fault matrix; all where none is given
     Run(Run),
+    /// Do something to three nodes every minute for an hour, and hold their ledger against what
+    /// the targets saw
+    Soak(soak::Soak),
     /// Say which other build of the node scenarios need: `fail-points`, or nothing
     #[command(hide = true)]
     Needs {
@@ -130,6 +135,7 @@ async fn dispatch(command: Command) -> Result<ExitCode> {
             let scenarios = scenarios::select(&wanted).map_err(anyhow::Error::msg)?;
             run_all(&scenarios, &run.common.options(run.rounds), &run.out).await
         }
+        Command::Soak(wanted) => wanted.run().await,
         Command::Needs { scenarios } => {
             let scenarios = scenarios::select(&scenarios).map_err(anyhow::Error::msg)?;
             let needed = scenarios.iter().any(|scenario| scenario.fail_points);

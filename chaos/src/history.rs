@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use hurt::{
     Asked, Damage, Lag, Minority, Pressure, Question, Sighting, Spared, Steady, TimerNote,
+    Unbounded,
 };
 pub use operation::{Did, Operation};
 
@@ -38,6 +39,9 @@ pub struct History {
     pub ends: Vec<End>,
     /// Targets and every probe that reached them.
     pub targets: Vec<TargetLog>,
+    /// When the declaration of each was asked for, and when it was acknowledged.
+    #[serde(default)]
+    pub declared: BTreeMap<String, (Moment, Moment)>,
     /// Writes of clients.
     pub writes: Vec<WriteNote>,
     /// Writes that were refused although they never may be.
@@ -65,6 +69,9 @@ pub struct History {
     /// Spans in which the harness itself was late.
     #[serde(default)]
     pub lags: Vec<Lag>,
+    /// Spans in which checks may be as far apart as a fault makes them.
+    #[serde(default)]
+    pub unbounded: Vec<Unbounded>,
     /// Moments at which a leader may have lost its lead without its process having ended.
     #[serde(default)]
     pub turns: Vec<Moment>,
@@ -209,6 +216,10 @@ pub struct State {
     pub ledger_errors: Vec<String>,
     /// Probes that arrived before this had their slots ended when the ledgers were read.
     pub settled: Moment,
+    /// The wall clock at moment 0, as both clocks were when the ledgers had been read; in
+    /// milliseconds since 1970.
+    #[serde(default)]
+    pub wall: i64,
 }
 
 /// What one node shows of the shards that it holds, without asking others.

@@ -23,6 +23,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::history::History;
 
+pub(crate) use poller::{IN_THE_SOCKET, UNTIL_IT_KNOWS};
+
 /// One invariant.
 #[derive(Debug, Clone, Copy)]
 pub struct Invariant {

@@ -23,6 +23,8 @@ use crate::{
     workload::Clients,
 };
 
+pub(crate) use prepare::prepare;
+
 /// The most that one round may take, looking included.
 const ROUND: Duration = Duration::from_secs(150);
 /// Lines of each node's log that a broken run keeps.
@@ -94,7 +96,8 @@ impl Verdict {
         Self { not_run: Some(why), ..Self::begun(scenario, seed) }
     }
 
-    fn begun(scenario: &Scenario, seed: u64) -> Self {
+    /// One of a run that has just begun.
+    pub(crate) fn begun(scenario: &Scenario, seed: u64) -> Self {
         Self {
             row: scenario.row,
             scenario: scenario.name.to_owned(),
@@ -127,7 +130,7 @@ pub async fn run(scenario: &Scenario, options: &Options) -> (Verdict, History) {
     }
     let began = Instant::now();
     let mut verdict = Verdict::begun(scenario, options.seed);
-    let history = match prepare::prepare(scenario, options).await {
+    let history = match prepare(scenario, options, scenario.begin).await {
         Err(why) => {
             verdict.failed = Some(format!("cannot begin: {why:#}"));
             History::default()
@@ -138,12 +141,7 @@ pub async fn run(scenario: &Scenario, options: &Options) -> (Verdict, History) {
             if verdict.broke() || options.verbose {
                 history.log = logs(&arena);
             }
-            // In this order: the processes, what the fault has mounted, the directories below that.
-            for node in &mut arena.cluster.nodes {
-                let _ = node.kill();
-            }
-            drop(fault);
-            drop(arena);
+            end(arena, fault);
             history
         }
     };
@@ -151,7 +149,18 @@ pub async fn run(scenario: &Scenario, options: &Options) -> (Verdict, History) {
     (verdict, history)
 }
 
-fn logs(arena: &Arena) -> String {
+/// Takes everything away, in this order: the processes, what the fault has mounted, the directories
+/// below that.
+pub(crate) fn end<F>(mut arena: Arena, fault: F) {
+    for node in &mut arena.cluster.nodes {
+        let _ = node.kill();
+    }
+    drop(fault);
+    drop(arena);
+}
+
+/// The end of each node's log.
+pub(crate) fn logs(arena: &Arena) -> String {
     let log = |(n, node): (usize, &Node)| format!("== {}\n{}\n", name(n), node.log(LOG_KEPT));
     arena.nodes().iter().enumerate().map(log).collect()
 }

@@ -30,6 +30,10 @@ pub struct Workload {
     pub always_down: usize,
     /// Clients that write, each its own resources.
     pub writers: u64,
+    /// How long a client pauses between two writes or two reads, in milliseconds.
+    pub pause: u64,
+    /// Whether there are clients that share registers, too.
+    pub sharing: bool,
     /// How often each target is checked, in milliseconds.
     pub interval: u64,
     /// A target is switched on average every so many milliseconds.
@@ -44,6 +48,8 @@ impl Workload {
         always_up: 6,
         always_down: 4,
         writers: 3,
+        pause: 30,
+        sharing: true,
         interval: 1_000,
         flip_every: 40,
     };

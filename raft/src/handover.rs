@@ -9,7 +9,7 @@ use tokio::{
     sync::{Semaphore, watch},
     time::{Instant, sleep, timeout},
 };
-use tracing::warn;
+use tracing::{debug, warn};
 
 use crate::{group::Group, members::MembersError, node::Shards};
 
@@ -130,6 +130,7 @@ impl Group {
     /// Transfers the lead once the other has all that was proposed; nothing is proposed meanwhile.
     async fn transfer_level(&self, group: u64, to: NodeId) -> Result<(), MembersError> {
         self.handover.paused.send_replace(true);
+        debug!(group, %to, "hands its lead over");
         let _paused = Paused(&self.handover);
         let until = Instant::now() + LEVEL;
         loop {

@@ -50,6 +50,7 @@ impl Arena {
         self.until_it_agrees().await?;
         let settled = self.now().saturating_sub(APART);
         let (ledgers, ledger_errors) = self.ledgers().await?;
+        let wall = wall_clock()? - i64::try_from(self.now())?;
         let Picture { asked, answered, rows, replicas } = self.until_it_agrees().await?;
         let (Files { events, places: files }, torn) = self.files(&rows).await;
         self.history.state = State {
@@ -63,6 +64,7 @@ impl Arena {
             ledgers,
             ledger_errors,
             settled,
+            wall,
         };
         self.history.targets = self.crowd.logs(self.began);
         self.history.lags = self.lags.noted();
@@ -141,7 +143,7 @@ impl Arena {
 
     /// The ledger of each target, once all slots up to now have ended.
     async fn ledgers(&self) -> Result<(BTreeMap<String, Ledger>, Vec<String>)> {
-        let now = WallTime(i64::try_from(SystemTime::UNIX_EPOCH.elapsed()?.as_millis())?);
+        let now = WallTime(wall_clock()?);
         let moves = self.history.bounds.clock_moves;
         if moves {
             tokio::time::sleep(Duration::from_millis(2 * self.history.bounds.interval)).await;
@@ -188,6 +190,11 @@ impl Arena {
         let files = self.nodes().iter().enumerate().map(|(n, node)| (name(n), node.events_file()));
         files.chain(self.kept.iter().cloned()).collect()
     }
+}
+
+/// Milliseconds since 1970.
+fn wall_clock() -> Result<i64> {
+    Ok(i64::try_from(SystemTime::UNIX_EPOCH.elapsed()?.as_millis())?)
 }
 
 /// One file is taken as it is, so that nothing that is wrong with its order is mended.

@@ -40,7 +40,8 @@ impl Arena {
         Err(last.context("no node is running")?)
     }
 
-    /// The nodes that run, from the one that leads most shards to the one that leads fewest.
+    /// The nodes that run and are not spared, from the one that leads most shards to the one that
+    /// leads fewest.
     ///
     /// # Errors
     /// Where the cluster is not shown.
@@ -48,6 +49,7 @@ impl Arena {
         let shown = self.cluster_shown().await?;
         let leads = |n: &usize| member(&shown, &name(*n)).and_then(|node| node["leads"].as_u64());
         let mut places = self.running();
+        places.retain(|n| Some(*n) != self.spared);
         places.sort_by_key(|n| (std::cmp::Reverse(leads(n)), *n));
         Ok(places)
     }
@@ -71,13 +73,14 @@ impl Arena {
         (0..self.nodes().len()).filter(|n| self.nodes()[*n].pid().is_some()).collect()
     }
 
-    /// One of the nodes that run, other than these.
+    /// One of the nodes that run and are not spared, other than these.
     ///
     /// # Errors
     /// Where there is none.
     pub fn any_but(&mut self, others: &[usize]) -> Result<usize> {
-        let running = self.running().into_iter().filter(|n| !others.contains(n));
-        running.choose(self.random()).context("no other node runs")
+        let mut running = self.running();
+        running.retain(|n| !others.contains(n) && Some(*n) != self.spared);
+        running.into_iter().choose(self.random()).context("no other node runs")
     }
 
     /// The node that is hurt: of several, the one that leads most as often as any other.

@@ -119,6 +119,15 @@ pub struct Lag {
     pub until: Moment,
 }
 
+/// A span of a fault for which nobody promises how far apart two checks are.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Unbounded {
+    /// Its begin.
+    pub from: Moment,
+    /// Its end.
+    pub until: Moment,
+}
+
 /// A span in which no group had a reason to elect.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Steady {

@@ -9,9 +9,9 @@ use crate::history::{History, TargetLog};
 /// Reasons with which a slot ends before its probe is sent.
 const NEVER_SENT: [&str; 2] = ["restart", "takeover"];
 /// What a process that ended had sent may be read by its target a moment later, in ms.
-const IN_THE_SOCKET: u64 = 500;
+pub(crate) const IN_THE_SOCKET: u64 = 500;
 /// How long a leader that was cut off or frozen may go on to touch targets, in ms: until it knows.
-const UNTIL_IT_KNOWS: u64 = 2_000;
+pub(crate) const UNTIL_IT_KNOWS: u64 = 2_000;
 
 pub(super) fn violations(history: &History) -> Vec<String> {
     let mut wrong = history.state.ledger_errors.clone();

@@ -12,36 +12,43 @@ use crate::{
     history::{History, Start},
     lag::{Lags, put_above},
     mechanism::{Network, fail_points},
-    scenario::{Fault, Scenario, Site},
-    workload::{Clients, Crowd},
+    scenario::{Scenario, Site},
+    workload::{Clients, Crowd, since},
 };
 
-/// Prepares the place and starts the nodes in it.
-pub(super) async fn prepare(
+/// Prepares the place, with what `begin` makes of it, and starts the nodes in it.
+///
+/// # Errors
+/// Where they do not start, or do not take the targets.
+pub(crate) async fn prepare<F>(
     scenario: &Scenario,
     options: &Options,
-) -> Result<(Arena, Box<dyn Fault>)> {
+    begin: impl FnOnce(&mut Site<'_>) -> Result<F>,
+) -> Result<(Arena, F)> {
     let network = scenario.network.then(|| Network::new(scenario.nodes)).transpose()?;
     let config = config(scenario);
     let mut cluster = nodes(scenario, options, &config, network.as_ref())?;
     put_above(&mut cluster.nodes);
     let (seed, points) = (options.seed, options.points.clone());
     let mut site = Site { nodes: &mut cluster.nodes, config, seed, points };
-    let fault = (scenario.begin)(&mut site)?;
+    let fault = begin(&mut site)?;
     let config = site.config;
     cluster.configure(&config)?;
     let began = Instant::now();
     let starts = start(&mut cluster).await?;
     let ip = network.as_ref().map_or(Ipv4Addr::LOCALHOST.into(), Network::host);
     let crowd = Crowd::start(scenario.workload, ip).await?;
-    crowd.declare(&cluster.nodes[0].client()).await.context("cannot declare the targets")?;
-    let clients = Clients::start(cluster.clients(), scenario.workload.writers, options.seed, began);
+    let declared = crowd.declare(&cluster.nodes[0].client()).await;
+    let declared = declared.context("cannot declare the targets")?;
+    let moments = |[asked, done]: [Instant; 2]| (since(began, asked), since(began, done));
+    let clients = Clients::start(cluster.clients(), scenario.workload, options.seed, began);
     let history = History {
         scenario: scenario.name.to_owned(),
         seed: options.seed,
         invariants: scenario.invariants.to_owned(),
         bounds: scenario.bounds(),
         starts,
+        declared: declared.into_iter().map(|(id, when)| (id, moments(when))).collect(),
         ..History::default()
     };
     let arena = Arena {
@@ -54,6 +61,7 @@ pub(super) async fn prepare(
         began,
         lags: Lags::start(began),
         round: 0,
+        spared: None,
         random: StdRng::seed_from_u64(options.seed),
         verbose: options.verbose,
     };

@@ -24,11 +24,11 @@ use self::{
     caller::{Caller, Outcome, Shared, Write},
     registers::Kind,
 };
+use super::Workload;
 use crate::history::{ReadNote, WriteNote};
 
 /// The most resources of one writer, so that a look at everything stays short.
 const RESOURCES: u64 = 50;
-const PAUSE: Duration = Duration::from_millis(30);
 /// A write is repeated until it is acknowledged, or until the run is long over.
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -42,16 +42,19 @@ pub struct Clients {
 impl Clients {
     /// Starts writers, for each node as many readers, and those who share registers.
     #[must_use]
-    pub fn start(nodes: Vec<Client>, writers: u64, seed: u64, began: Instant) -> Self {
+    pub fn start(nodes: Vec<Client>, workload: Workload, seed: u64, began: Instant) -> Self {
+        let Workload { writers, sharing, .. } = workload;
+        let pause = Duration::from_millis(workload.pause);
         let readers = 1..=nodes.len() as u64;
         let shared = Arc::new(Shared { nodes: Mutex::new(nodes), ..Shared::default() });
         let mut tasks = Vec::new();
         for number in 0..writers {
             let one = |salt: u64| Caller::new(&shared, number, seed ^ (number << 4) ^ salt, began);
-            tasks.push(tokio::spawn(one(0).write(seed)));
-            tasks.extend(readers.clone().map(|salt| tokio::spawn(one(salt).read())));
+            tasks.push(tokio::spawn(one(0).write(seed, pause)));
+            tasks.extend(readers.clone().map(|salt| tokio::spawn(one(salt).read(pause))));
         }
-        for number in 0..registers::CLIENTS {
+        let sharers = if sharing { registers::CLIENTS } else { 0 };
+        for number in 0..sharers {
             for (kind, salt) in [(Kind::Resource, 1 << 32), (Kind::Window, 1 << 33)] {
                 let one = Caller::new(&shared, number, seed ^ (number << 4) ^ salt, began);
                 tasks.push(tokio::spawn(one.share(kind, seed)));
@@ -105,9 +108,9 @@ impl Caller {
         format!("push:{}-{}", self.number, self.random.random_range(0..RESOURCES))
     }
 
-    async fn write(mut self, seed: u64) {
+    async fn write(mut self, seed: u64, pause: Duration) {
         for version in 1.. {
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(pause).await;
             self.in_turn(async |me| me.write_one(seed, version).await).await;
         }
     }
@@ -135,9 +138,9 @@ impl Caller {
         }
     }
 
-    async fn read(mut self) {
+    async fn read(mut self, pause: Duration) {
         loop {
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(pause).await;
             let (id, asked) = (self.resource(), self.now());
             let path = format!("/api/v1/infrastructure/resources/{id}?consistency=linearizable");
             // A node that is down or refuses says nothing about what is there.

@@ -1,6 +1,7 @@
 //! The targets of a run, most of which flip, and some of which never do.
 
 use std::{
+    collections::BTreeMap,
     net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
@@ -43,16 +44,20 @@ impl Crowd {
         Ok(Self { http, tcp, workload, flipper: None, extra: Vec::new() })
     }
 
-    /// Declares all of them at the node.
+    /// Declares all of them at the node. Answers when each was asked for, and when it was
+    /// acknowledged.
     ///
     /// # Errors
     /// Where one is refused.
-    pub async fn declare(&self, client: &Client) -> Result<()> {
+    pub async fn declare(&self, client: &Client) -> Result<BTreeMap<String, [Instant; 2]>> {
+        let mut declared = BTreeMap::new();
         for (id, _, check) in self.all() {
             let body = json!({"type": "ENDPOINT", "name": id, "check": check});
+            let asked = Instant::now();
             client.put_until_acknowledged(&id, &body, &id, DECLARED).await?;
+            declared.insert(id, [asked, Instant::now()]);
         }
-        Ok(())
+        Ok(declared)
     }
 
     /// Declares one that a scenario brings along.
