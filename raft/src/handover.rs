@@ -16,7 +16,7 @@ use crate::{group::Group, members::MembersError, node::Shards};
 /// How long what a leader runs may take to end; beyond it the takeover counts as dirty.
 const ENDING: Duration = Duration::from_secs(3);
 /// How long another voter may take to be level, while writes wait.
-const LEVEL: Duration = Duration::from_millis(150);
+const LEVEL: Duration = Duration::from_millis(250);
 const LOOK: Duration = Duration::from_millis(2);
 /// How long the old leader may take to see that it is none, and the new one to open its term.
 const FOLLOWED: Duration = Duration::from_secs(1);

@@ -20,6 +20,8 @@ const TRANSFER: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(10);
 /// Between two rounds of asking others to take a lead: writes go on meanwhile.
 const BETWEEN: Duration = Duration::from_millis(100);
+/// One that lacks more entries than this while writes go on is not level a moment later.
+const CLOSE: u64 = 64;
 /// A node that answered no heartbeat for so long may be gone.
 const HEARD_OF: Duration = Duration::from_millis(400);
 
@@ -239,8 +241,8 @@ impl Group {
 
     /// Whether a node that leads may hand the lead to this one, which may be a moment behind.
     pub(crate) fn fit(&self, group: u64, to: NodeId) -> Result<(), MembersError> {
-        let (node, _) = self.leads(group)?;
-        match self.unfit(group, to, (node, 0))? {
+        let (node, last) = self.leads(group)?;
+        match self.unfit(group, to, (node, last.saturating_sub(CLOSE)))? {
             Some(detail) if !bug!("bug-transfer-behind") => {
                 Err(MembersError::NotLevel { group, node: to, detail })
             }

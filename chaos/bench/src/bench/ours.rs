@@ -24,7 +24,8 @@ const START: Duration = Duration::from_secs(120);
 const SETTLE: Duration = Duration::from_secs(120);
 /// Consensus and the actors' library say nothing; each shard says when its resources are
 /// scheduled.
-const LOG: &str = "info,openraft=error,ractor=warn,bellwether_actors::shard=debug";
+const LOG: &str =
+    "info,openraft=error,ractor=warn,bellwether_actors::shard=debug,bellwether_raft=debug";
 
 /// A node. It is killed, and its data go, when the value is dropped.
 pub(super) struct Ours {
