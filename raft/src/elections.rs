@@ -9,7 +9,6 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use futures_util::future::FutureExt;
 use openraft::{ServerState, type_config::async_runtime::watch::WatchReceiver};
 use parking_lot::Mutex;
 use tokio::{
@@ -17,7 +16,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::{group::Group, timing::LEASE, types::Raft};
+use crate::{beat::at_once, group::Group, timing::LEASE, types::Raft};
 
 /// After the lease, so that others find theirs ended, too.
 const MARGIN: Duration = Duration::from_millis(20);
@@ -133,7 +132,7 @@ impl Watched {
 
 /// Asks for a pre-vote. A group whose queue is full lives, and is looked at again.
 pub(crate) fn begin(raft: &Raft) {
-    let _ = raft.trigger().elect(true).now_or_never();
+    let _ = at_once(raft.trigger().elect(true));
 }
 
 /// The turn of a voter, by the order of those who do not lead, which begins elsewhere for each

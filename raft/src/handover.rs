@@ -16,7 +16,7 @@ use crate::{group::Group, members::MembersError, node::Shards};
 /// How long what a leader runs may take to end; beyond it the takeover counts as dirty.
 const ENDING: Duration = Duration::from_secs(3);
 /// How long another voter may take to be level, while writes wait.
-const LEVEL: Duration = Duration::from_millis(250);
+const LEVEL: Duration = Duration::from_millis(200);
 const LOOK: Duration = Duration::from_millis(2);
 /// How long the old leader may take to see that it is none, and the new one to open its term.
 const FOLLOWED: Duration = Duration::from_secs(1);
@@ -115,7 +115,7 @@ impl Group {
         if timeout(ENDING, holds.wait_for(|holds| *holds == 0)).await.is_err() {
             warn!(group, to = %to, "handed over before everything has ended; events may repeat");
         }
-        // It is closed with the node, which then hands over nothing.
+        // Never closed, so that this only waits.
         let _turn = self.turns.0.acquire().await;
         let former = self.replica.state.read().head.term;
         self.transfer_level(group, to).await?;

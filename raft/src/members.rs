@@ -96,7 +96,10 @@ impl Shards {
     pub async fn yield_leads(&self, patience: Duration) {
         self.inner.leaving.store(true, Ordering::Relaxed);
         let yielding = (0..).zip(&self.inner.groups).map(|(number, group)| async move {
-            while let Some(heirs) = group.heirs(number) {
+            // Without a majority there is nobody to hand it to.
+            while group.role_now().is_leader()
+                && let Some(heirs) = group.heirs(number)
+            {
                 for to in heirs {
                     if group.hand_to(number, NodeId(to)).await.is_ok() {
                         return;

@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    sync::atomic::Ordering,
     time::Duration,
 };
 
@@ -80,16 +81,20 @@ impl Shards {
     }
 
     /// Whether this node leads `meta`, and is known there: one that has founded the cluster a
-    /// moment ago is not yet.
+    /// moment ago is not yet. One that is leaving would give itself the leads back.
     fn is_to_reconcile(&self) -> bool {
         let meta = self.meta();
         let known = || meta.replica.state.read().nodes.contains_key(&self.node_id());
-        meta.role_now().is_leader() && known()
+        let leaving = self.inner.leaving.load(Ordering::Relaxed);
+        meta.role_now().is_leader() && known() && !leaving
     }
 
     /// Says whether anything was moved.
     async fn reconcile_once(&self, policy: &Policy, memory: &mut Memory) -> bool {
         let survey = self.survey().await;
+        if !self.is_to_reconcile() {
+            return false;
+        }
         let view = view(&self.nodes(), &survey, self.shard_count(), memory);
         self.finish_changes(&survey, memory).await;
         let plan = placement::plan(&view, policy);

@@ -1,7 +1,8 @@
 //! When a leader says that it lives, and when the others believe that it does not (SEMANTICS 25).
 //!
-//! openraft (0.10.0-alpha.37) counts a follower's election timeout from the end of the lease, which
-//! is the longest timeout: an election begins 750 to 1,000 ms after the last heartbeat.
+//! Elections begin in turns once the lease has ended ([`crate::elections`]). openraft's own, which
+//! stay behind them, begin 750 to 1,000 ms after the last heartbeat: it (0.10.0-alpha.37) counts the
+//! timeout from the end of the lease, which is the longest timeout.
 
 use std::time::Duration;
 

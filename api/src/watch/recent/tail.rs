@@ -14,7 +14,8 @@ pub(super) const MOST_BYTES: usize = 256 * 1024;
 
 /// What a tail holds.
 pub(super) trait Item: Clone {
-    /// What is to be bounded of it.
+    /// What is to be bounded of it. It may grow while it is held: what nobody has asked for yet is
+    /// not written.
     fn bytes(&self) -> usize;
 }
 
@@ -86,15 +87,16 @@ impl<T: Item> Tail<T> {
         let mut bytes: usize = self.items.iter().map(|(_, item)| item.bytes()).sum();
         while self.items.len() > MOST_ITEMS || bytes > MOST_BYTES {
             let Some((at, oldest)) = self.items.pop_front() else { return };
-            bytes -= oldest.bytes();
             self.from = at;
+            // It may have grown since it was counted.
+            bytes = bytes.saturating_sub(oldest.bytes());
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::{cell::Cell, rc::Rc};
 
     use proptest::prelude::*;
 
@@ -167,6 +169,27 @@ mod tests {
             }
             prop_assert!(tail.items.len() <= 8, "bounded by bytes: {}", tail.items.len());
         }
+    }
+
+    /// Whose text is written by another reader, in the middle of it.
+    #[derive(Clone)]
+    struct Growing(Rc<Cell<usize>>);
+
+    impl Item for Growing {
+        fn bytes(&self) -> usize {
+            self.0.replace(MOST_BYTES)
+        }
+    }
+
+    #[test]
+    fn what_grows_while_it_is_counted_is_dropped_and_never_missed() {
+        let growing = || Growing(Rc::new(Cell::new(0)));
+        let all = |length: u64| (1..=length).map(|index| (at(index), growing())).collect();
+        let read = |_| Ok::<_, ()>(Page { items: all(100), upto: end(100), more: false });
+        let mut tail = Tail::default();
+        tail.after(at(0), end(100), read).unwrap();
+        let first = tail.items.front().map_or(101, |(at, _)| at.index);
+        assert_eq!(tail.from, at(first - 1), "what is gone is not claimed");
     }
 
     #[test]

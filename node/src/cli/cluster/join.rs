@@ -27,9 +27,11 @@ pub(super) async fn wait(client: &Client) -> Result<Verdict, CliError> {
             Err(CliError::Refused(refusal))
                 if refusal.status == StatusCode::SERVICE_UNAVAILABLE =>
             {
-                if refusal.detail != told {
-                    note(&refusal.detail);
-                    told = refusal.detail;
+                // What follows, when to ask again and the request's id, changes each time.
+                let why = refusal.detail.lines().next().unwrap_or_default();
+                if why != told {
+                    note(why);
+                    told = why.to_owned();
                 }
             }
             Err(error) => return Err(error),
