@@ -5,9 +5,9 @@
 
 mod feed;
 mod frame;
-mod outlet;
 mod recent;
 mod select;
+mod start;
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use model::cursor::{Cursor, InvalidCursor};
-use raft::{Consistency, Filter, ListQuery, Shards};
+use raft::Filter;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
@@ -30,8 +30,9 @@ use crate::{
     query::{FilterParams, Query, filter},
     state::ApiState,
 };
-use feed::{Feed, Snapshot, Start};
+use feed::{Around, Feed};
 pub(crate) use recent::Recent;
+use start::Start;
 
 const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 
@@ -64,7 +65,7 @@ pub(crate) async fn watch_resources(
     query.finish()?;
     let cursor = last_event_id(&headers)?.or(cursor);
     let permit = admit(&api)?;
-    let start = start(api.shards(), cursor, &filter, api.limits().list_default).await?;
+    let start = Start::find(api.shards(), cursor, &filter, api.limits().list_default).await?;
     Ok(stream(&api, filter, start, permit))
 }
 
@@ -89,35 +90,15 @@ fn admit(api: &ApiState) -> Result<OwnedSemaphorePermit, ApiError> {
     })
 }
 
-/// Finds out where the watch begins, while an error can still be a status.
-async fn start(
-    shards: &Shards,
-    cursor: Option<Cursor>,
-    filter: &Filter,
-    limit: usize,
-) -> Result<Start, ApiError> {
-    if let Some(cursor) = cursor {
-        shards.check_cursor(&cursor)?;
-        return Ok(Start::Resume(cursor));
-    }
-    // Taken before the rows: what changes while they are read is told again, never missed.
-    let cursor = shards.cursor();
-    let question = ListQuery {
-        filter: filter.clone(),
-        after: None,
-        limit,
-        consistency: Consistency::Stale,
-        partial: false,
-    };
-    let first = shards.list(&question).await?;
-    Ok(Start::Snapshot(Box::new(Snapshot { cursor, question, first: first.value })))
-}
-
 fn stream(api: &ApiState, filter: Filter, start: Start, permit: OwnedSemaphorePermit) -> Response {
-    let (outlet, frames) = outlet::outlet(api.limits().watch_patience, permit);
-    let changes = (api.shards().clone(), Arc::clone(api.recent()));
-    let feed = Feed::new(changes, filter, outlet, start.cursor().clone());
-    tokio::spawn(feed.run(start, api.limits().heartbeat, api.shutdown().clone()));
+    let around = Around {
+        shards: api.shards().clone(),
+        recent: Arc::clone(api.recent()),
+        heartbeat: api.limits().heartbeat,
+        patience: api.limits().watch_patience,
+        shutdown: api.shutdown().clone(),
+    };
+    let frames = feed::frames(Feed::new(around, filter, start), permit);
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),

@@ -1,74 +1,81 @@
-//! The task behind one watch: reads the shards' changes and feeds them to its client.
+//! One watch: reads the shards' changes when its client has taken what went before.
 //!
-//! Invariant: `cursor` moves with what was handed to the outlet, never ahead of it.
+//! Invariant: `cursor` covers what was handed over and what stands in `out`, and nothing else.
 
-use std::{collections::BTreeSet, convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    convert::Infallible,
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::body::Bytes;
-use futures_util::{StreamExt, stream::FuturesUnordered};
+use futures_util::{
+    FutureExt, Stream, StreamExt,
+    future::BoxFuture,
+    stream::{self, FuturesUnordered},
+};
 use model::{
     Revision, ShardId,
     cursor::{Cursor, Position},
 };
-use raft::{Filter, ListQuery, Page, ReadError, Shards};
+use raft::{Filter, ReadError, Shards};
 use tokio::{
-    sync::watch::Receiver,
-    time::{Instant, MissedTickBehavior, interval_at},
+    sync::{OwnedSemaphorePermit, watch::Receiver},
+    time::{Instant, Interval, MissedTickBehavior, interval_at},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
     frame::{self, Kind},
-    outlet::{Outlet, Untaken},
     recent::{Recent, Told},
     select::told_as,
+    start::{Snapshot, Start},
 };
 
-/// Where a watch begins.
-pub(super) enum Start {
-    /// After a cursor that the client has.
-    Resume(Cursor),
-    /// With all rows, then after the cursor.
-    Snapshot(Box<Snapshot>),
-}
+/// What is handed over at once, at least where there is as much.
+const CHUNK: usize = 32 * 1024;
+/// What a client may leave untaken for longer than the patience.
+const MOST: usize = 256 * 1024;
 
-/// The rows as they are, and where the changes to them begin.
-pub(super) struct Snapshot {
-    /// Taken before the rows.
-    pub(super) cursor: Cursor,
-    /// What asks for the rows.
-    pub(super) question: ListQuery,
-    /// The first of them.
-    pub(super) first: Page,
-}
-
-impl Start {
-    pub(super) fn cursor(&self) -> &Cursor {
-        match self {
-            Self::Resume(cursor) => cursor,
-            Self::Snapshot(snapshot) => &snapshot.cursor,
-        }
-    }
+/// What a watch needs of its node.
+pub(super) struct Around {
+    pub(super) shards: Shards,
+    pub(super) recent: Arc<Recent>,
+    pub(super) heartbeat: Duration,
+    /// How long a client may leave more than it may untaken.
+    pub(super) patience: Duration,
+    pub(super) shutdown: CancellationToken,
 }
 
 /// One watch.
 pub(super) struct Feed {
-    shards: Shards,
-    recent: Arc<Recent>,
+    around: Around,
     filter: Filter,
-    outlet: Outlet,
-    /// Everything up to here was handed to the outlet.
     cursor: Cursor,
+    /// Frames that were not handed over yet.
+    out: Vec<u8>,
+    /// The rows that come first, until they were told.
+    snapshot: Option<Box<Snapshot>>,
+    /// Whether a bookmark says when the changes up to the begin were told.
+    resumed: bool,
+    wakes: FuturesUnordered<BoxFuture<'static, Option<Moved>>>,
+    /// Shards that have more to tell, in the order in which they said so.
+    moved: VecDeque<ShardId>,
     /// Shards whose changes could not be read when they were announced.
     behind: BTreeSet<ShardId>,
-    /// Whether anything was sent since the last heartbeat.
+    beat: Interval,
+    /// Whether anything was said since the last heartbeat.
     busy: bool,
+    /// When frames were handed over last.
+    handed: Instant,
 }
+
+/// A shard that has applied more, and what tells of the next time.
+type Moved = (ShardId, Receiver<Revision>);
 
 /// Why a watch ends.
 enum End {
-    /// The client has gone.
-    Gone,
     /// The client is too slow.
     Slow,
     /// The node stops.
@@ -77,130 +84,183 @@ enum End {
     Lost(ReadError),
 }
 
-impl From<Untaken> for End {
-    fn from(untaken: Untaken) -> Self {
-        match untaken {
-            Untaken::Gone => Self::Gone,
-            Untaken::Slow => Self::Slow,
-        }
-    }
+/// The frames of a watch, each time as many as there are. Dropping it ends the watch, and gives back
+/// the permit.
+pub(super) fn frames(
+    feed: Feed,
+    permit: OwnedSemaphorePermit,
+) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
+    stream::unfold(Some((feed, permit)), |watch| async move {
+        let (mut feed, permit) = watch?;
+        let (frames, ended) = match feed.next().await {
+            Ok(frames) => (frames, false),
+            Err(end) => (feed.last_words(&end), true),
+        };
+        feed.handed = Instant::now();
+        Some((Ok(frames), (!ended).then_some((feed, permit))))
+    })
 }
 
 impl Feed {
-    pub(super) fn new(
-        (shards, recent): (Shards, Arc<Recent>),
-        filter: Filter,
-        outlet: Outlet,
-        cursor: Cursor,
-    ) -> Self {
-        Self { shards, recent, filter, outlet, cursor, behind: BTreeSet::new(), busy: false }
+    pub(super) fn new(around: Around, filter: Filter, start: Start) -> Self {
+        let (cursor, snapshot) = match start {
+            Start::Resume(cursor) => (cursor, None),
+            Start::Snapshot(snapshot) => (snapshot.cursor.clone(), Some(snapshot)),
+        };
+        let shards = &around.shards;
+        // Before the first reading, so that no change falls between it and the waiting.
+        let wakes = shards.shard_ids().map(|s| wake(s, shards.applied(s)).boxed()).collect();
+        let mut beat = interval_at(Instant::now() + around.heartbeat, around.heartbeat);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            resumed: snapshot.is_none(),
+            moved: shards.shard_ids().collect(),
+            out: frame::hello().to_vec(),
+            behind: BTreeSet::new(),
+            busy: true,
+            handed: Instant::now(),
+            around,
+            filter,
+            cursor,
+            snapshot,
+            wakes,
+            beat,
+        }
     }
 
-    /// Runs until the client goes, is too slow, or the node stops.
-    pub(super) async fn run(
-        mut self,
-        start: Start,
-        heartbeat: Duration,
-        shutdown: CancellationToken,
-    ) {
-        let end = tokio::select! {
+    /// The next frames, once there are any.
+    async fn next(&mut self) -> Result<Bytes, End> {
+        let shutdown = self.around.shutdown.clone();
+        let slow = self.handed.elapsed() > self.around.patience;
+        tokio::select! {
             biased;
-            () = shutdown.cancelled() => End::Stopping,
-            Err(end) = self.follow(start, heartbeat) => end,
-        };
+            () = shutdown.cancelled() => return Err(End::Stopping),
+            gathered = self.gather(if slow { MOST } else { CHUNK }) => gathered?,
+        }
+        if slow && self.out.len() >= MOST {
+            return Err(End::Slow);
+        }
+        Ok(std::mem::take(&mut self.out).into())
+    }
+
+    /// What is said last. Where rows are still to come there is no place to come back to.
+    fn last_words(&mut self, end: &End) -> Bytes {
+        let slow = "the client is too slow; come back with the last id that was received";
         match end {
-            End::Gone => {}
-            End::Slow => self.outlet.cut_off(frame::overflow(
-                "the client is too slow; come back with the last id that was received",
-            )),
-            End::Stopping => self.outlet.finish(Some(frame::place(Kind::Bookmark, &self.cursor))),
+            End::Slow => frame::overflow(slow),
+            End::Stopping => {
+                let mut frames = std::mem::take(&mut self.out);
+                if self.snapshot.is_none() {
+                    frames.extend(frame::place(Kind::Bookmark, &self.cursor));
+                }
+                frames.into()
+            }
             End::Lost(error) => {
                 tracing::warn!(%error, "a watch has lost its place");
-                self.outlet.cut_off(frame::overflow(&error.to_string()));
+                frame::overflow(&error.to_string())
             }
         }
     }
 
-    async fn follow(&mut self, start: Start, heartbeat: Duration) -> Result<Infallible, End> {
-        // Before the first reading, so that no change falls between it and the waiting.
-        let mut wakes: FuturesUnordered<_> =
-            self.shards.shard_ids().map(|s| wake(s, self.shards.applied(s))).collect();
-        self.send(frame::hello()).await?;
-        let resumed = matches!(start, Start::Resume(_));
-        if let Start::Snapshot(snapshot) = start {
-            self.snapshot(*snapshot).await?;
+    /// Gathers until there is `enough`, or something and nothing more.
+    async fn gather(&mut self, enough: usize) -> Result<(), End> {
+        self.tell_rows(enough).await?;
+        if self.out.len() >= enough {
+            return Ok(());
         }
-        for shard in self.shards.shard_ids().collect::<Vec<_>>() {
-            self.drain(shard).await?;
-        }
-        if resumed {
-            self.send(frame::place(Kind::Bookmark, &self.cursor)).await?;
-        }
-        let mut beat = interval_at(Instant::now() + heartbeat, heartbeat);
-        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tokio::select! {
-                () = self.outlet.gone() => return Err(End::Gone),
-                woken = wakes.next() => {
-                    let Some(Some((shard, applied))) = woken else { return Err(End::Stopping) };
-                    wakes.push(wake(shard, applied));
-                    self.drain(shard).await?;
-                }
-                _ = beat.tick() => self.beat().await?,
-            }
-        }
-    }
-
-    async fn snapshot(&mut self, snapshot: Snapshot) -> Result<(), End> {
-        let Snapshot { mut question, first: mut page, .. } = snapshot;
-        loop {
-            for row in &page.rows {
-                self.send(frame::snapshot(row)).await?;
-            }
-            let Some(after) = page.next else { break };
-            question.after = Some(after);
-            page = self.shards.list(&question).await.map_err(End::Lost)?.value;
-        }
-        self.send(frame::place(Kind::Synced, &self.cursor)).await
-    }
-
-    /// Tells everything of a shard that was not told yet.
-    async fn drain(&mut self, shard: ShardId) -> Result<(), End> {
-        loop {
-            let after = self.cursor.shards.get(&shard).copied().unwrap_or_default();
-            let page = match self.recent.after(&self.shards, shard, after) {
-                Ok(page) => page,
-                Err(ReadError::Unavailable(_)) => {
-                    self.behind.insert(shard);
+            while let Some(shard) = self.moved.pop_front() {
+                self.drain(shard)?;
+                if self.out.len() >= enough {
                     return Ok(());
                 }
-                Err(error) => return Err(End::Lost(error)),
-            };
-            for (position, told) in &page.items {
-                self.tell((shard, *position), told).await?;
             }
-            self.advance(shard, page.upto);
-            if !page.more {
-                self.behind.remove(&shard);
+            if std::mem::take(&mut self.resumed) {
+                self.say(&frame::place(Kind::Bookmark, &self.cursor));
+            }
+            if !self.out.is_empty() {
+                return Ok(());
+            }
+            self.wait().await?;
+        }
+    }
+
+    /// Waits until there may be something to say.
+    async fn wait(&mut self) -> Result<(), End> {
+        tokio::select! {
+            woken = self.wakes.next() => self.take_in(woken.flatten())?,
+            _ = self.beat.tick() => {
+                self.moved.extend(std::mem::take(&mut self.behind));
+                if !std::mem::take(&mut self.busy) {
+                    self.out.extend(frame::place(Kind::Bookmark, &self.cursor));
+                }
+                self.out.extend(frame::heartbeat());
+            }
+        }
+        // Of those that moved at the same time, all.
+        while let Some(Some(woken)) = self.wakes.next().now_or_never() {
+            self.take_in(woken)?;
+        }
+        Ok(())
+    }
+
+    fn take_in(&mut self, woken: Option<Moved>) -> Result<(), End> {
+        let (shard, applied) = woken.ok_or(End::Stopping)?;
+        self.wakes.push(wake(shard, applied).boxed());
+        self.moved.push_back(shard);
+        Ok(())
+    }
+
+    /// Tells rows of the snapshot, and after the last that there are no more.
+    async fn tell_rows(&mut self, enough: usize) -> Result<(), End> {
+        while self.out.len() < enough {
+            let Some(snapshot) = &mut self.snapshot else { return Ok(()) };
+            if let Some(row) = snapshot.rows.pop_front() {
+                self.say(&frame::snapshot(&row));
+            } else if snapshot.question.after.is_some() {
+                let next = self.around.shards.list(&snapshot.question).await;
+                snapshot.turn_to(next.map_err(End::Lost)?.value);
+            } else {
+                self.snapshot = None;
+                self.say(&frame::place(Kind::Synced, &self.cursor));
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells a page of a shard's changes that were not told yet.
+    fn drain(&mut self, shard: ShardId) -> Result<(), End> {
+        let after = self.cursor.shards.get(&shard).copied().unwrap_or_default();
+        let page = match self.around.recent.after(&self.around.shards, shard, after) {
+            Ok(page) => page,
+            Err(ReadError::Unavailable(_)) => {
+                self.behind.insert(shard);
+                return Ok(());
+            }
+            Err(error) => return Err(End::Lost(error)),
+        };
+        for (position, told) in &page.items {
+            self.advance(shard, *position);
+            self.tell(told);
+            if self.out.len() >= MOST {
+                self.moved.push_front(shard);
                 return Ok(());
             }
         }
+        self.advance(shard, page.upto);
+        self.behind.remove(&shard);
+        if page.more {
+            // After the others, which have waited.
+            self.moved.push_back(shard);
+        }
+        Ok(())
     }
 
-    async fn tell(
-        &mut self,
-        (shard, position): (ShardId, Position),
-        told: &Told,
-    ) -> Result<(), End> {
+    fn tell(&mut self, told: &Told) {
         if let Some(kind) = told_as(&self.filter, &told.change) {
-            let before = self.cursor.shards.insert(shard, position);
-            let frame = frame::change(kind, &self.cursor, told.data(kind));
-            // Until it is handed over, the cursor stays where it was.
-            self.cursor.shards.insert(shard, before.unwrap_or_default());
-            self.send(frame).await?;
+            self.say(frame::head(kind, Some(&self.cursor)).as_bytes());
+            self.out.extend_from_slice(told.data(kind));
         }
-        self.advance(shard, position);
-        Ok(())
     }
 
     fn advance(&mut self, shard: ShardId, position: Position) {
@@ -208,27 +268,14 @@ impl Feed {
         *place = position.max(*place);
     }
 
-    async fn beat(&mut self) -> Result<(), End> {
-        for shard in self.behind.clone() {
-            self.drain(shard).await?;
-        }
-        if !std::mem::take(&mut self.busy) {
-            self.outlet.send(frame::place(Kind::Bookmark, &self.cursor)).await?;
-        }
-        Ok(self.outlet.send(frame::heartbeat()).await?)
-    }
-
-    async fn send(&mut self, frame: Bytes) -> Result<(), End> {
+    fn say(&mut self, frame: &[u8]) {
         self.busy = true;
-        Ok(self.outlet.send(frame).await?)
+        self.out.extend_from_slice(frame);
     }
 }
 
 /// Waits until a shard has applied more; `None` once it is closed.
-async fn wake(
-    shard: ShardId,
-    mut applied: Receiver<Revision>,
-) -> Option<(ShardId, Receiver<Revision>)> {
+async fn wake(shard: ShardId, mut applied: Receiver<Revision>) -> Option<Moved> {
     applied.changed().await.ok()?;
     Some((shard, applied))
 }

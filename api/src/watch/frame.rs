@@ -88,20 +88,13 @@ pub(super) fn snapshot(row: &Row) -> Bytes {
     encode(Kind::Snapshot, None, &ResourceView::of(row))
 }
 
-/// What a change says, whoever is told: [`change`] puts the cursor in front.
+/// What a change says, whoever is told: a [`head`] of each watch's own comes in front.
 pub(super) fn data(kind: Kind, change: &Change) -> Bytes {
     let previous_status = change.previous.filter(|_| kind == Kind::Transition);
     let view = ChangeView { row: ResourceView::of(&change.row), previous_status };
     let mut written = String::new();
     push_data(&mut written, &view);
     written.into()
-}
-
-/// A change and the cursor after it.
-pub(super) fn change(kind: Kind, after: &Cursor, data: &[u8]) -> Bytes {
-    let mut frame = head(kind, Some(after)).into_bytes();
-    frame.extend_from_slice(data);
-    frame.into()
 }
 
 /// `synced` or `bookmark`: everything up to the cursor was told.
@@ -120,7 +113,8 @@ fn encode(kind: Kind, id: Option<&Cursor>, data: &impl Serialize) -> Bytes {
     frame.into()
 }
 
-fn head(kind: Kind, id: Option<&Cursor>) -> String {
+/// What comes before the data of an event.
+pub(super) fn head(kind: Kind, id: Option<&Cursor>) -> String {
     let name = kind.name();
     match id {
         Some(id) => format!("event: {name}\nid: {id}\n"),
