@@ -22,8 +22,8 @@ use crate::{
 const START: Duration = Duration::from_secs(120);
 /// Until 100,000 resources were checked for the first time.
 const SETTLE: Duration = Duration::from_secs(120);
-/// Consensus and the actors' library say nothing; each shard says when its resources are
-/// scheduled.
+/// The libraries below say nothing; each shard says when its resources are scheduled, and when its
+/// lead is handed over and begins.
 const LOG: &str =
     "info,openraft=error,ractor=warn,bellwether_actors::shard=debug,bellwether_raft=debug";
 
