@@ -5,13 +5,15 @@
 //! paced, because a start brings those of all resources at once.
 
 mod pace;
+#[cfg(test)]
+mod tests;
 mod wheel;
 
 use std::sync::Arc;
 
 use model::ResourceId;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{declared::Declared, report::Reporter, resource::ResourceMessage};
@@ -40,7 +42,10 @@ pub(crate) struct Scheduler;
 
 pub(crate) struct SchedulerState {
     orders: mpsc::UnboundedSender<Order>,
-    _wheel: DropGuard,
+    /// Stops the wheel.
+    wheel: Option<DropGuard>,
+    /// Ends when the wheel has.
+    ended: JoinHandle<()>,
 }
 
 impl Actor for Scheduler {
@@ -59,12 +64,12 @@ impl Actor for Scheduler {
         let SchedulerArguments { leadership, reporter, pace } = arguments;
         let wheel = Wheel::new(leadership, reporter, pace);
         let turning = tokio::spawn(stop.clone().run_until_cancelled_owned(wheel.turn(received)));
-        tokio::spawn(async move {
+        let ended = tokio::spawn(async move {
             if !matches!(turning.await, Ok(None)) {
                 let _ = myself.cast(SchedulerMessage::WheelEnded);
             }
         });
-        Ok(SchedulerState { orders, _wheel: stop.drop_guard() })
+        Ok(SchedulerState { orders, wheel: Some(stop.drop_guard()), ended })
     }
 
     async fn handle(
@@ -79,6 +84,18 @@ impl Actor for Scheduler {
             SchedulerMessage::WheelEnded => return Err("the timer wheel has ended".into()),
         };
         state.orders.send(order).map_err(|_| "the timer wheel has ended".into())
+    }
+
+    /// Who waits for the scheduler's end waits for the wheel's: one that turns on, on another
+    /// thread, would find the resources' actors gone and take them for crashed.
+    async fn post_stop(
+        &self,
+        _myself: ActorRef<SchedulerMessage>,
+        state: &mut SchedulerState,
+    ) -> Result<(), ActorProcessingErr> {
+        drop(state.wheel.take());
+        let _ = (&mut state.ended).await;
+        Ok(())
     }
 }
 

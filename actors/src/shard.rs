@@ -7,6 +7,8 @@ mod children;
 mod feed;
 mod publishing;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 mod windows;
 

@@ -96,7 +96,8 @@ fn stream(api: &ApiState, filter: Filter, start: Start, permit: OwnedSemaphorePe
         recent: Arc::clone(api.recent()),
         heartbeat: api.limits().heartbeat,
         patience: api.limits().watch_patience,
-        shutdown: api.shutdown().clone(),
+        // Of its own: all watches ask with every frame.
+        shutdown: api.shutdown().child_token(),
     };
     let frames = feed::frames(Feed::new(around, filter, start), permit);
     let headers = [

@@ -1,10 +1,10 @@
 use std::time::Duration;
 
-use model::{CheckSpec, Millis, Owner, Policy, ResourceSpec, ResourceType, check::TcpCheck};
+use model::{Millis, Owner};
 use raft::{Command, Consistency, Options, Precondition, Registration, Role};
 use tokio::{net::TcpListener, time::timeout};
 
-use super::*;
+use super::{testing::spec, *};
 use crate::{
     probe::ProbeSettings,
     publisher::PublishMetrics,
@@ -12,29 +12,6 @@ use crate::{
 };
 
 const LIMIT: Duration = Duration::from_secs(20);
-
-fn spec(id: &str, address: &str) -> ResourceSpec {
-    ResourceSpec {
-        id: id.parse().unwrap(),
-        resource_type: ResourceType::Endpoint,
-        name: id.to_owned(),
-        namespace: None,
-        cluster_id: None,
-        labels: Default::default(),
-        region: None,
-        depends_on: Vec::new(),
-        check: CheckSpec::Tcp(TcpCheck { address: address.to_owned(), send: None, expect: None }),
-        interval: Millis(200),
-        timeout: Millis(200),
-        policy: Policy {
-            failures: 1,
-            successes: 1,
-            stale_after: Millis::from_secs(60),
-            thresholds: Default::default(),
-            flapping: None,
-        },
-    }
-}
 
 struct World {
     shards: Shards,

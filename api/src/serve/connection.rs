@@ -15,6 +15,8 @@ use super::patient::Patient;
 use crate::limits::Limits;
 
 const MAX_STREAMS: u32 = 256;
+/// What a connection may hold of a request's head, and of answers that are not taken.
+const MAX_BUFFERED: usize = 64 * 1024;
 
 /// How connections are served; cloned for each.
 #[derive(Clone)]
@@ -34,7 +36,11 @@ impl Connection {
         cut_off: CancellationToken,
     ) -> Self {
         let mut builder = Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.stall);
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.stall)
+            .max_buf_size(MAX_BUFFERED);
         builder
             .http2()
             .timer(TokioTimer::new())

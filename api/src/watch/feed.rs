@@ -131,14 +131,12 @@ impl Feed {
     /// The next frames, once there are any.
     async fn next(&mut self) -> Result<Bytes, End> {
         let shutdown = self.around.shutdown.clone();
-        let slow = self.handed.elapsed() > self.around.patience;
+        // Rows of a snapshot are not what a client has left untaken.
+        let late = self.snapshot.is_none() && self.handed.elapsed() > self.around.patience;
         tokio::select! {
             biased;
             () = shutdown.cancelled() => return Err(End::Stopping),
-            gathered = self.gather(if slow { MOST } else { CHUNK }) => gathered?,
-        }
-        if slow && self.out.len() >= MOST {
-            return Err(End::Slow);
+            gathered = self.gather(late) => gathered?,
         }
         Ok(std::mem::take(&mut self.out).into())
     }
@@ -162,20 +160,19 @@ impl Feed {
         }
     }
 
-    /// Gathers until there is `enough`, or something and nothing more.
-    async fn gather(&mut self, enough: usize) -> Result<(), End> {
-        self.tell_rows(enough).await?;
-        if self.out.len() >= enough {
+    /// Gathers until there is a chunk, or something and nothing more. For a client that comes
+    /// late, all that there is, unless that is too much.
+    async fn gather(&mut self, late: bool) -> Result<(), End> {
+        self.tell_rows(CHUNK).await?;
+        if self.out.len() >= CHUNK {
             return Ok(());
         }
+        if late && !self.catch_up(MOST).await? {
+            return Err(End::Slow);
+        }
         loop {
-            while let Some(shard) = self.moved.pop_front() {
-                self.drain(shard)?;
-                if self.out.len() >= enough {
-                    return Ok(());
-                }
-            }
-            if std::mem::take(&mut self.resumed) {
+            let level = self.catch_up(CHUNK).await?;
+            if level && std::mem::take(&mut self.resumed) {
                 self.say(&frame::place(Kind::Bookmark, &self.cursor));
             }
             if !self.out.is_empty() {
@@ -183,6 +180,22 @@ impl Feed {
             }
             self.wait().await?;
         }
+    }
+
+    /// Tells what the shards have until it is `enough`. Says whether that was all.
+    async fn catch_up(&mut self, enough: usize) -> Result<bool, End> {
+        self.take_in_ready()?;
+        while let Some(shard) = self.moved.pop_front() {
+            let more = self.drain(shard)?;
+            if self.out.len() >= enough {
+                return Ok(false);
+            }
+            if more {
+                // A filter may drop page after page.
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(true)
     }
 
     /// Waits until there may be something to say.
@@ -197,7 +210,11 @@ impl Feed {
                 self.out.extend(frame::heartbeat());
             }
         }
-        // Of those that moved at the same time, all.
+        Ok(())
+    }
+
+    /// Takes in all who have moved already.
+    fn take_in_ready(&mut self) -> Result<(), End> {
         while let Some(Some(woken)) = self.wakes.next().now_or_never() {
             self.take_in(woken)?;
         }
@@ -228,14 +245,14 @@ impl Feed {
         Ok(())
     }
 
-    /// Tells a page of a shard's changes that were not told yet.
-    fn drain(&mut self, shard: ShardId) -> Result<(), End> {
+    /// Tells a page of a shard's changes that were not told yet. Says whether there are more.
+    fn drain(&mut self, shard: ShardId) -> Result<bool, End> {
         let after = self.cursor.shards.get(&shard).copied().unwrap_or_default();
         let page = match self.around.recent.after(&self.around.shards, shard, after) {
             Ok(page) => page,
             Err(ReadError::Unavailable(_)) => {
                 self.behind.insert(shard);
-                return Ok(());
+                return Ok(false);
             }
             Err(error) => return Err(End::Lost(error)),
         };
@@ -244,7 +261,7 @@ impl Feed {
             self.tell(told);
             if self.out.len() >= MOST {
                 self.moved.push_front(shard);
-                return Ok(());
+                return Ok(true);
             }
         }
         self.advance(shard, page.upto);
@@ -253,7 +270,7 @@ impl Feed {
             // After the others, which have waited.
             self.moved.push_back(shard);
         }
-        Ok(())
+        Ok(page.more)
     }
 
     fn tell(&mut self, told: &Told) {

@@ -240,10 +240,8 @@ async fn a_client_that_takes_nothing_is_cut_off_and_can_come_back() {
     let app = App::with(Hooks { limits, ..Hooks::default() }).await;
     let mut watch = Watch::open(&app, WATCH, &[]).await;
     let synced = watch.until("synced").await.pop().unwrap();
-    // Each row is some 15 kB, so the queue of 256 KiB is full long before these are told.
-    let labels: BTreeMap<String, String> =
-        (0..60).map(|n| (format!("l{n}-{}", "k".repeat(240)), "v".repeat(60))).collect();
-    app.declare("svc:a", json!({"labels": labels})).await;
+    // More than 256 KiB long before these are told.
+    app.declare("svc:a", large()).await;
     for n in 0..60 {
         let outcome = if n % 2 == 0 { "ok" } else { "critical" };
         assert_eq!(app.report("svc:a", outcome, json!({})).await.status, 202);
@@ -258,6 +256,51 @@ async fn a_client_that_takes_nothing_is_cut_off_and_can_come_back() {
     let mut again = Watch::open(&app, WATCH, &[("last-event-id", &synced.id.unwrap())]).await;
     let rest = again.until("bookmark").await;
     assert_eq!(rest.iter().filter(|event| event.name == "transition").count(), 60);
+}
+
+/// What makes a row of some 20 kB.
+fn large() -> Value {
+    let labels: BTreeMap<String, String> =
+        (0..60).map(|n| (format!("l{n}-{}", "k".repeat(240)), "v".repeat(60))).collect();
+    json!({"labels": labels})
+}
+
+async fn declare_many_at_once(app: &App) {
+    let ids: Vec<String> = (0..40).map(|n| format!("svc:{n}")).collect();
+    let declared = ids.iter().map(|id| app.declare(id, large()));
+    for answer in futures_util::future::join_all(declared).await {
+        assert_eq!(answer.status, 201);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_is_slow_to_take_the_rows_is_not_cut_off() {
+    let limits = Limits { watch_patience: Duration::from_millis(10), ..Limits::default() };
+    let app = App::with(Hooks { limits, ..Hooks::default() }).await;
+    declare_many_at_once(&app).await;
+    let mut watch = Watch::open(&app, WATCH, &[]).await;
+    let mut rows = 0;
+    while watch.next().await.unwrap().name != "synced" {
+        rows += 1;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(rows, 40);
+}
+
+#[tokio::test]
+async fn a_client_that_was_late_and_is_level_again_is_not_cut_off_by_what_comes_then() {
+    let limits = Limits { watch_patience: Duration::from_millis(10), ..Limits::default() };
+    let app = App::with(Hooks { limits, ..Hooks::default() }).await;
+    let mut watch = Watch::open(&app, WATCH, &[]).await;
+    watch.until("synced").await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let told = async {
+        for _ in 0..40 {
+            assert_eq!(watch.told().await.name, "declared");
+        }
+    };
+    // The watch waits before the first is declared.
+    tokio::join!(told, declare_many_at_once(&app));
 }
 
 #[tokio::test]
