@@ -12,12 +12,12 @@ use crate::Millis;
 /// One check, as declared. Stored records hold it as it is here; people see [`CheckSpec::to_json`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[expect(clippy::large_enum_variant, reason = "most checks are http; specs are shared, not copied")]
 pub enum CheckSpec {
     /// CPU, memory, disks, network and load of the host that a node runs on.
     Host(HostCheck),
-    /// An HTTP or HTTPS request and what its answer must be.
-    Http(HttpCheck),
+    /// An HTTP or HTTPS request and what its answer must be. Boxed, because it is by far the
+    /// largest and other checks are declared as often.
+    Http(Box<HttpCheck>),
     /// A TCP connection, optionally with something to send and to expect.
     Tcp(TcpCheck),
     /// Echo requests.

@@ -32,13 +32,14 @@ pub fn selector(bytes: &[u8]) {
 }
 
 fn selects_what_it_says(selector: &Selector) {
-    let wanted = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
-    let equal: Labels = selector.equalities().map(wanted).collect();
+    let wanted = selector.equalities().map(|(key, value)| (key, Box::<str>::from(value)));
+    let equal: Labels = wanted.collect();
     if selector.matches(&equal) {
-        let same = |(key, value)| equal.get(key).is_some_and(|found| found == value);
+        let same =
+            |(key, value): (&str, &str)| equal.get(key).is_some_and(|found| **found == *value);
         assert!(selector.equalities().all(same), "{selector} selects {equal:?}");
     }
-    if selector.matches(&Labels::new()) {
+    if selector.matches(&Labels::default()) {
         assert_eq!(selector.equalities().count(), 0, "{selector} selects what has no labels");
     }
 }

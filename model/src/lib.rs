@@ -16,6 +16,7 @@ pub mod ids;
 pub mod maintenance;
 pub mod metrics;
 pub mod outcome;
+pub mod pairs;
 pub mod resource;
 pub mod rollup;
 pub mod schedule;
@@ -32,6 +33,7 @@ pub use ids::{
 };
 pub use metrics::Metrics;
 pub use outcome::{Miss, Outcome, Severity};
+pub use pairs::Pairs;
 pub use resource::{Labels, Owner, Resource, ResourceType};
 pub use spec::{Policy, ResourceSpec};
 pub use time::{Millis, ShardTime, WallTime};

@@ -1,8 +1,10 @@
 //! What was measured of a resource. A value that was not measured is absent, never 0.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+use crate::Pairs;
 
 /// The most extra metrics that one observation may carry.
 pub const MAX_EXTRA: usize = 64;
@@ -25,7 +27,7 @@ pub struct Metrics {
     /// Replicas that are ready.
     pub ready_replicas: Option<u64>,
     /// Everything else, by name. Rows, events and log entries share what was measured once.
-    pub extra: Arc<BTreeMap<String, f64>>,
+    pub extra: Arc<Pairs<f64>>,
 }
 
 impl Metrics {
@@ -54,7 +56,7 @@ impl Metrics {
 
     /// Sets a value in `extra`.
     pub fn set(&mut self, name: &str, value: f64) {
-        Arc::make_mut(&mut self.extra).insert(name.to_owned(), value);
+        Arc::make_mut(&mut self.extra).insert(name, value);
     }
 
     /// Drops what is not a finite number and what is beyond the limits.
@@ -91,7 +93,7 @@ impl Metrics {
             "ready_replicas",
         ];
         let named = NAMED.into_iter().filter_map(|name| Some((name, self.get(name)?)));
-        named.chain(self.extra.iter().map(|(name, value)| (name.as_str(), *value)))
+        named.chain(self.extra.iter().map(|(name, value)| (name, *value)))
     }
 }
 

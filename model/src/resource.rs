@@ -1,16 +1,16 @@
 //! What is watched: its type, labels, owner, and the row that the API shows.
 
-use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Generation, Health, HealthStatus, Incarnation, Metrics, ResourceId, ResourceSpec, Revision,
-    Sequence, ShardTime, WallTime, slots::Ledger,
+    Generation, Health, HealthStatus, Incarnation, Metrics, Pairs, ResourceId, ResourceSpec,
+    Revision, Sequence, ShardTime, WallTime, slots::Ledger,
 };
 
 /// Labels by key, as in Kubernetes.
-pub type Labels = BTreeMap<String, String>;
+pub type Labels = Pairs<Box<str>>;
 
 macro_rules! resource_types {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {

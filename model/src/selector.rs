@@ -62,8 +62,10 @@ impl Selector {
 impl Requirement {
     fn matches(&self, labels: &Labels) -> bool {
         match self {
-            Self::In(key, values) => labels.get(key).is_some_and(|value| values.contains(value)),
-            Self::NotIn(key, values) => labels.get(key).is_none_or(|value| !values.contains(value)),
+            Self::In(key, values) => labels.get(key).is_some_and(|value| values.contains(&**value)),
+            Self::NotIn(key, values) => {
+                labels.get(key).is_none_or(|value| !values.contains(&**value))
+            }
             Self::Exists(key) => labels.contains_key(key),
             Self::Absent(key) => !labels.contains_key(key),
         }
@@ -232,7 +234,7 @@ mod tests {
 
     fn labels(text: &str) -> Labels {
         let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
-        pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
+        pairs.map(|(k, v)| (k, v.into())).collect()
     }
 
     #[test]

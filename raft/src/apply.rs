@@ -57,24 +57,24 @@ pub(crate) fn apply(
     tick::fire_due(&mut context);
     let mut replies = Vec::with_capacity(proposal.envelopes.len());
     for envelope in proposal.envelopes.iter() {
-        replies.push(once(&mut context, envelope));
+        replies.push(once(&mut context, envelope)?);
     }
     context.finish();
     Ok(replies)
 }
 
 /// Answers a repeated request from its kept outcome (SEMANTICS 17).
-fn once(context: &mut Context<'_>, envelope: &Envelope) -> Reply {
+fn once(context: &mut Context<'_>, envelope: &Envelope) -> std::io::Result<Reply> {
     let Some(request) = &envelope.request else {
-        return dispatch(context, &envelope.command);
+        return Ok(dispatch(context, &envelope.command));
     };
-    if let Some(reply) = context.state.requests.get(request) {
-        return reply.clone();
+    if let Some(reply) = context.answered(request)? {
+        return Ok(reply);
     }
     let reply = dispatch(context, &envelope.command);
-    let stored = StoredRequest { at: context.now(), reply: reply.clone() };
-    context.keep_request(request.clone(), stored);
-    reply
+    let outcome = StoredRequest { at: context.now(), reply };
+    context.keep_request(request, &outcome);
+    Ok(outcome.reply)
 }
 
 fn dispatch(context: &mut Context<'_>, command: &Command) -> Reply {

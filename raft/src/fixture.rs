@@ -28,7 +28,7 @@ pub(crate) fn spec(id: &str) -> ResourceSpec {
         name: id.to_owned(),
         namespace: None,
         cluster_id: None,
-        labels: [("team".to_owned(), "shop".to_owned())].into(),
+        labels: [("team", "shop".into())].into_iter().collect(),
         region: None,
         depends_on: Vec::new(),
         check: CheckSpec::Tcp(TcpCheck { address, send: None, expect: None }),

@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use crate::{
     applier::Applier,
     apply,
-    disk::{Batch, Disk, Fatal, Space},
+    disk::{Batch, Disk, Fatal, Space, View},
     failpoint,
     state::{self, State},
     store::{
@@ -54,8 +54,8 @@ impl Replica {
     /// Loads a group, verifying every record.
     pub(crate) fn load(group: u64, disk: Arc<dyn Disk>, fatal: Fatal) -> io::Result<Arc<Self>> {
         let keys = Keys::new(group);
-        state::verify(disk.as_ref(), keys)?;
-        let state = load(disk.as_ref(), keys)?;
+        state::verify(disk.view().as_ref(), keys)?;
+        let state = load(disk.view().as_ref(), keys)?;
         let stored = Mutex::new(read_applied(disk.as_ref(), keys)?);
         let (applied, _) = watch::channel(Revision(state.applied));
         Ok(Arc::new(Self { keys, disk, state: RwLock::new(state), stored, applied, fatal }))
@@ -137,21 +137,21 @@ impl Replica {
         self.disk.write(&batch)?;
         // A snapshot stands in for purged entries, so it must be as durable as they were.
         self.disk.sync()?;
-        *state = load(self.disk.as_ref(), self.keys)?;
+        *state = load(self.disk.view().as_ref(), self.keys)?;
         *self.stored.lock() = applied;
         self.applied.send_replace(Revision(state.applied));
         Ok(())
     }
 }
 
-fn load(disk: &dyn Disk, keys: Keys) -> io::Result<State> {
-    let mut state = state::load(disk, keys)?;
-    state.applied = read_applied(disk, keys)?.last.map_or(0, |id| id.index);
+fn load(view: &dyn View, keys: Keys) -> io::Result<State> {
+    let mut state = state::load(view, keys)?;
+    state.applied = read_applied(view, keys)?.last.map_or(0, |id| id.index);
     Ok(state)
 }
 
 /// What was applied, from the store: the truth after a restart and between chunks.
-pub(crate) fn read_applied(view: &dyn crate::disk::View, keys: Keys) -> io::Result<Applied> {
+pub(crate) fn read_applied(view: &dyn View, keys: Keys) -> io::Result<Applied> {
     let key = keys.single(Kind::Applied);
     match view.get(Space::State, &key)? {
         Some(bytes) => Ok(decode(&key, &bytes)?),

@@ -6,12 +6,10 @@
 mod index;
 mod latest;
 mod load;
+mod requests;
 mod timers;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use model::{
     Millis, Miss, NodeId, Offset, Resource, ResourceId, ResourceSpec, ShardTime, Term, WallTime,
@@ -22,13 +20,14 @@ use model::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    command::{ConfigDocument, Reply, Stamp},
+    command::{ConfigDocument, Stamp},
     nodes::NodeRecord,
     store::record::Record,
 };
 pub(crate) use index::Index;
 pub(crate) use latest::{Latest, place_of};
 pub(crate) use load::{StoredSpec, load, verify};
+pub(crate) use requests::{Requests, StoredRequest};
 pub(crate) use timers::{TimerKey, Timers};
 
 /// Time, term, counters and floors of a group: one small record that every batch rewrites.
@@ -118,17 +117,6 @@ impl Record for SinkCursor {
     const VERSION: u8 = 1;
 }
 
-/// The outcome of a write, kept for callers that repeat it (SEMANTICS 17).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct StoredRequest {
-    pub(crate) at: ShardTime,
-    pub(crate) reply: Reply,
-}
-
-impl Record for StoredRequest {
-    const VERSION: u8 = 1;
-}
-
 /// A maintenance window in `meta`: the highest version per name counts, deletions included.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct MetaMaintenance {
@@ -174,41 +162,6 @@ pub(crate) struct State {
     pub(crate) meta_maintenance: BTreeMap<String, MetaMaintenance>,
     pub(crate) config: Option<StoredConfig>,
     pub(crate) nodes: BTreeMap<NodeId, NodeRecord>,
-}
-
-/// Outcomes by request id, and in the order in which they expire: one that does not depend on
-/// whether a replica was restarted.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Requests {
-    by_id: BTreeMap<String, StoredRequest>,
-    order: BTreeSet<(ShardTime, String)>,
-}
-
-impl Requests {
-    /// How long an outcome is kept.
-    pub(crate) const KEPT: Millis = Millis::from_secs(600);
-    /// The most outcomes that are kept.
-    pub(crate) const MOST: usize = 100_000;
-
-    pub(crate) fn get(&self, id: &str) -> Option<&Reply> {
-        self.by_id.get(id).map(|stored| &stored.reply)
-    }
-
-    pub(crate) fn insert(&mut self, id: String, stored: StoredRequest) {
-        self.order.insert((stored.at, id.clone()));
-        self.by_id.insert(id, stored);
-    }
-
-    /// Removes one outcome that has expired or is too many.
-    pub(crate) fn expire(&mut self, now: ShardTime) -> Option<String> {
-        let (at, _) = self.order.first()?;
-        if now.since(*at) < Self::KEPT && self.by_id.len() <= Self::MOST {
-            return None;
-        }
-        let (_, id) = self.order.pop_first()?;
-        self.by_id.remove(&id);
-        Some(id)
-    }
 }
 
 impl State {

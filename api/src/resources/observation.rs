@@ -1,6 +1,6 @@
 //! What a client says of a push-fed resource, and how it is read.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use model::{
     Metrics, Outcome, ResourceId, WallTime,
@@ -148,16 +148,19 @@ fn measured(mut fields: Fields<'_>, raw: &Value, pointer: &str, problems: &Probl
         .filter(|(name, _)| !NAMED.contains(&name.as_str()) && *name != "extra")
         .map(|(name, value)| (child(pointer, name), name.as_str(), value));
     let within = fields.entries("extra", MAX_EXTRA);
+    let mut found = BTreeMap::new();
     for (place, name, value) in beside.chain(within).filter(|(_, _, value)| !value.is_null()) {
         match extra(name, value) {
-            Ok(value) => metrics.set(name, value),
+            Ok(value) => drop(found.insert(name, value)),
             Err(detail) => problems.report(place, detail),
         }
     }
-    if metrics.extra.len() > MAX_EXTRA {
-        let found = metrics.extra.len();
+    if found.len() > MAX_EXTRA {
+        let found = found.len();
         problems.report(pointer, format!("at most {MAX_EXTRA} extra metrics, found {found}"));
+        return metrics;
     }
+    metrics.extra = Arc::new(found.into_iter().collect());
     metrics
 }
 

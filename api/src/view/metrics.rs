@@ -1,8 +1,8 @@
 //! Measurements as the contract shows them: null where nothing was measured, never 0.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-use model::Metrics;
+use model::{Metrics, Pairs};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -29,8 +29,8 @@ pub(crate) struct MetricsView {
     #[schema(required)]
     ready_replicas: Option<u64>,
     /// Everything else, by name.
-    #[schema(value_type = BTreeMap<String, f64>)]
-    extra: Arc<BTreeMap<String, f64>>,
+    #[schema(value_type = std::collections::BTreeMap<String, f64>)]
+    extra: Arc<Pairs<f64>>,
 }
 
 impl MetricsView {

@@ -45,7 +45,7 @@ pub(crate) fn check(
     let mut inner = Fields::new(value, &pointer, problems)?;
     let check = match name {
         "host" => Some(CheckSpec::Host(host(context, &mut inner))),
-        "http" => http(context, &mut inner, problems).map(CheckSpec::Http),
+        "http" => http(context, &mut inner, problems).map(Box::new).map(CheckSpec::Http),
         "tcp" => tcp(&mut inner).map(CheckSpec::Tcp),
         "icmp" => icmp(&mut inner).map(CheckSpec::Icmp),
         "dns" => dns(&mut inner, problems).map(CheckSpec::Dns),

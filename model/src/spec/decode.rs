@@ -222,7 +222,7 @@ fn natural_id(resource_type: ResourceType, name: &str) -> ResourceId {
 }
 
 fn labels(fields: &mut Fields<'_>, problems: &Problems) -> Labels {
-    let mut labels = Labels::new();
+    let mut labels = Vec::new();
     for (pointer, key, value) in fields.entries("labels", MAX_LABELS) {
         if !is_label_key(key) {
             problems.report(
@@ -230,7 +230,7 @@ fn labels(fields: &mut Fields<'_>, problems: &Problems) -> Labels {
                 "a label's key has 1 to 253 characters of A-Z a-z 0-9 . _ / -, and starts and ends with a letter or digit",
             );
         } else if let Some(value) = value.as_str().filter(|value| is_label_value(value)) {
-            labels.insert(key.to_owned(), value.to_owned());
+            labels.push((key, value.into()));
         } else {
             problems.report(
                 &pointer,
@@ -238,7 +238,7 @@ fn labels(fields: &mut Fields<'_>, problems: &Problems) -> Labels {
             );
         }
     }
-    labels
+    labels.into_iter().collect()
 }
 
 fn parents(fields: &mut Fields<'_>, problems: &Problems) -> Vec<ResourceId> {

@@ -1,10 +1,11 @@
 //! What one entry works with: the state, the batch, and its place in the log.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, io, sync::Arc};
 
 use model::{Resource, ResourceId, Revision, ShardId, ShardTime, Term, WallTime, cursor::Position};
 
 use crate::{
+    command::Reply,
     disk::{Batch, Space, View},
     state::{State, StoredRequest, StoredSpec, place_of},
     store::{
@@ -119,9 +120,19 @@ impl<'a> Context<'a> {
         Some(resource)
     }
 
-    pub(crate) fn keep_request(&mut self, id: String, stored: StoredRequest) {
-        self.put(self.keys.text(Kind::Request, &id), &stored);
-        self.state.requests.insert(id, stored);
+    /// What a request was answered, if it came before.
+    pub(crate) fn answered(&self, id: &str) -> io::Result<Option<Reply>> {
+        if !self.state.requests.holds(id) {
+            return Ok(None);
+        }
+        Ok(self.state.requests.get(id, &self.keys.text(Kind::Request, id))?)
+    }
+
+    pub(crate) fn keep_request(&mut self, id: &str, outcome: &StoredRequest) {
+        let key = self.keys.text(Kind::Request, id);
+        let stored = encode(&key, outcome);
+        self.state.requests.insert(id, outcome.at, &stored);
+        self.batch.put(Space::State, key, stored);
     }
 
     /// Writes what the entry changed in memory.

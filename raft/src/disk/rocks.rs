@@ -158,10 +158,13 @@ impl View for RocksView<'_> {
         self.snapshot.get_cf_opt(self.disk.family(space), key, reading()).map_err(other)
     }
 
+    /// What a start or a snapshot reads, it reads whole and once: it leaves the cache to others.
     fn scan(&self, space: Space, from: &[u8], to: &[u8], visit: Visit<'_>) -> io::Result<()> {
         let start = IteratorMode::From(from, Direction::Forward);
         let family = self.disk.family(space);
-        scan_rows(self.snapshot.iterator_cf_opt(family, bounded(from, to), start), visit)
+        let mut reading = bounded(from, to);
+        reading.fill_cache(false);
+        scan_rows(self.snapshot.iterator_cf_opt(family, reading, start), visit)
     }
 
     fn last(&self, space: Space, from: &[u8], to: &[u8]) -> io::Result<Option<(Vec<u8>, Vec<u8>)>> {

@@ -83,7 +83,7 @@ fn properties(resource: &Resource) -> Vec<Property> {
     found.extend(spec.region.clone().map(Property::Region));
     found.extend(spec.cluster_id.clone().map(Property::Cluster));
     let labels = spec.labels.iter();
-    found.extend(labels.map(|(key, value)| Property::Label(key.clone(), value.clone())));
+    found.extend(labels.map(|(key, value)| Property::Label(key.to_owned(), value.to_string())));
     found
 }
 

@@ -174,13 +174,11 @@ fn load_latest(view: &dyn View, keys: Keys, state: &mut State) -> io::Result<()>
 }
 
 fn load_requests(view: &dyn View, keys: Keys, state: &mut State) -> io::Result<()> {
-    let mut found = Vec::new();
-    records(view, keys, Kind::Request, |id, stored: StoredRequest| found.push((stored, id)))?;
-    found.sort_by(|a, b| (a.0.at, &a.1).cmp(&(b.0.at, &b.1)));
-    for (stored, id) in found {
-        state.requests.insert(id, stored);
-    }
-    Ok(())
+    each(view, keys, Kind::Request, |id, key, bytes| {
+        let StoredRequest { at, .. } = decode(key, bytes)?;
+        state.requests.insert(&id, at, bytes);
+        Ok(())
+    })
 }
 
 fn load_nodes(view: &dyn View, keys: Keys, state: &mut State) -> io::Result<()> {

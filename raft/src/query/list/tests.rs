@@ -28,7 +28,7 @@ fn resource(id: &str, sketch: &Sketch) -> Arc<Resource> {
     let mut spec = spec(id);
     spec.resource_type = if sketch.host { ResourceType::Host } else { ResourceType::Endpoint };
     spec.namespace = sketch.namespace.map(|one| if one { "one" } else { "two" }.to_owned());
-    spec.labels = [("team".to_owned(), format!("t{}", sketch.team))].into();
+    spec.labels = [("team", format!("t{}", sketch.team).into())].into_iter().collect();
     let mut health = Health::default();
     if let Some(passed) = sketch.health {
         let outcome = if passed { Outcome::passed() } else { Outcome::critical("refused") };

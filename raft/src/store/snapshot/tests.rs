@@ -135,7 +135,7 @@ async fn an_installed_snapshot_is_the_state_that_was_packed() {
     assert_eq!(other.content(), node.content());
     let state = other.replica.state.read().clone();
     assert_eq!((state.resources.len(), state.sinks.len(), state.maintenance.len()), (3, 1, 1));
-    assert!(state.requests.get("key-z").is_some());
+    assert!(state.requests.holds("key-z"));
     assert_eq!(other.replica.revision().0, 9);
     assert_eq!(other.snapshot().await.meta, snapshot.meta);
     assert_eq!(other.restarted().content(), node.content());

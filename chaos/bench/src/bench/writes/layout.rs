@@ -35,7 +35,7 @@ pub(super) fn spec(number: usize) -> ResourceSpec {
         name: id(number),
         namespace: None,
         cluster_id: None,
-        labels: [("team".to_owned(), "bench".to_owned())].into(),
+        labels: [("team", "bench".into())].into_iter().collect(),
         region: None,
         depends_on: Vec::new(),
         check: CheckSpec::Push(PushCheck { ttl: DAY }),
