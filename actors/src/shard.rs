@@ -130,7 +130,11 @@ impl Actor for ShardSupervisor {
                     state.take_in(&myself, change).await?;
                 }
             }
-            ShardMessage::Reload => return Err("changes were lost, starting again".into()),
+            ShardMessage::Reload => {
+                // As at a stop: a slot that is due while actors end would find nobody.
+                let _ = state.scheduler.stop_and_wait(None, Some(STOP)).await;
+                return Err("changes were lost, starting again".into());
+            }
             ShardMessage::Restart(id) => {
                 state.common.metrics.restarts.inc();
                 state.children.restart(&myself, &id).await?;

@@ -19,7 +19,7 @@ pub struct Limits {
     pub connections: usize,
     /// How long an answer may take, streams aside.
     pub request_timeout: Duration,
-    /// How long a watcher may leave 256 KiB untaken before it is cut off.
+    /// How long a watcher may leave 256 KiB of changes untaken before it is cut off.
     pub watch_patience: Duration,
     /// How often a watch shows that it is alive.
     pub heartbeat: Duration,

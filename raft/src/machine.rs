@@ -54,9 +54,11 @@ impl Replica {
     /// Loads a group, verifying every record.
     pub(crate) fn load(group: u64, disk: Arc<dyn Disk>, fatal: Fatal) -> io::Result<Arc<Self>> {
         let keys = Keys::new(group);
-        state::verify(disk.view().as_ref(), keys)?;
-        let state = load(disk.view().as_ref(), keys)?;
-        let stored = Mutex::new(read_applied(disk.as_ref(), keys)?);
+        let (state, stored) = {
+            let view = disk.view();
+            state::verify(view.as_ref(), keys)?;
+            (load(view.as_ref(), keys)?, Mutex::new(read_applied(view.as_ref(), keys)?))
+        };
         let (applied, _) = watch::channel(Revision(state.applied));
         Ok(Arc::new(Self { keys, disk, state: RwLock::new(state), stored, applied, fatal }))
     }

@@ -15,7 +15,8 @@ use super::patient::Patient;
 use crate::limits::Limits;
 
 const MAX_STREAMS: u32 = 256;
-/// What a connection may hold of a request's head, and of answers that are not taken.
+/// What a connection, or with HTTP/2 each of its streams, may hold of answers that are not taken;
+/// with HTTP/1 a request's head, too.
 const MAX_BUFFERED: usize = 64 * 1024;
 
 /// How connections are served; cloned for each.
@@ -45,6 +46,7 @@ impl Connection {
             .http2()
             .timer(TokioTimer::new())
             .keep_alive_interval(limits.stall)
+            .max_send_buf_size(MAX_BUFFERED)
             .max_concurrent_streams(MAX_STREAMS);
         Self { builder, router, stall: limits.stall, shutdown, cut_off }
     }

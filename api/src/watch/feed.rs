@@ -60,7 +60,7 @@ pub(super) struct Feed {
     /// Whether a bookmark says when the changes up to the begin were told.
     resumed: bool,
     wakes: FuturesUnordered<BoxFuture<'static, Option<Moved>>>,
-    /// Shards that have more to tell, in the order in which they said so.
+    /// Shards that have more to tell, each once, in the order in which they said so.
     moved: VecDeque<ShardId>,
     /// Shards whose changes could not be read when they were announced.
     behind: BTreeSet<ShardId>,
@@ -203,7 +203,7 @@ impl Feed {
         tokio::select! {
             woken = self.wakes.next() => self.take_in(woken.flatten())?,
             _ = self.beat.tick() => {
-                self.moved.extend(std::mem::take(&mut self.behind));
+                std::mem::take(&mut self.behind).into_iter().for_each(|shard| self.queue(shard));
                 if !std::mem::take(&mut self.busy) {
                     self.out.extend(frame::place(Kind::Bookmark, &self.cursor));
                 }
@@ -211,6 +211,13 @@ impl Feed {
             }
         }
         Ok(())
+    }
+
+    /// One that waits for its turn already is read up to where it is then.
+    fn queue(&mut self, shard: ShardId) {
+        if !self.moved.contains(&shard) {
+            self.moved.push_back(shard);
+        }
     }
 
     /// Takes in all who have moved already.
@@ -224,7 +231,7 @@ impl Feed {
     fn take_in(&mut self, woken: Option<Moved>) -> Result<(), End> {
         let (shard, applied) = woken.ok_or(End::Stopping)?;
         self.wakes.push(wake(shard, applied).boxed());
-        self.moved.push_back(shard);
+        self.queue(shard);
         Ok(())
     }
 
@@ -268,7 +275,7 @@ impl Feed {
         self.behind.remove(&shard);
         if page.more {
             // After the others, which have waited.
-            self.moved.push_back(shard);
+            self.queue(shard);
         }
         Ok(page.more)
     }
@@ -295,4 +302,67 @@ impl Feed {
 async fn wake(shard: ShardId, mut applied: Receiver<Revision>) -> Option<Moved> {
     applied.changed().await.ok()?;
     Some((shard, applied))
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{CheckSpec, Millis, Owner, Policy, ResourceSpec, ResourceType, check::PushCheck};
+    use raft::{Options, Precondition, Registration};
+
+    use super::*;
+
+    const SHARDS: u32 = 2;
+
+    /// Some 20 kB.
+    fn large(id: &str) -> Registration {
+        let labels = (0..60).map(|n| (format!("l{n}-{}", "k".repeat(240)), "v".repeat(60).into()));
+        let hour = Millis::from_secs(3_600);
+        let policy = Policy {
+            failures: 1,
+            successes: 1,
+            stale_after: hour,
+            thresholds: Default::default(),
+            flapping: None,
+        };
+        let spec = ResourceSpec {
+            id: id.parse().unwrap(),
+            resource_type: ResourceType::Service,
+            name: id.to_owned(),
+            namespace: None,
+            cluster_id: None,
+            labels: labels.collect(),
+            region: None,
+            depends_on: Vec::new(),
+            check: CheckSpec::Push(PushCheck { ttl: hour }),
+            interval: hour,
+            timeout: hour,
+            policy,
+        };
+        Registration { spec, owner: Owner::Api, precondition: Precondition::None }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_stays_behind_holds_each_shard_once() {
+        let shards = Shards::open(Options::in_memory("t", SHARDS)).await.unwrap();
+        let around = Around {
+            shards: shards.clone(),
+            recent: Arc::new(Recent::new(SHARDS)),
+            heartbeat: Duration::from_secs(60),
+            patience: Duration::from_secs(60),
+            shutdown: CancellationToken::new(),
+        };
+        let mut feed = Feed::new(around, Filter::default(), Start::Resume(shards.cursor()));
+        let (mut behind, mut told) = (false, 0);
+        for round in 0..20 {
+            for n in 0..8 {
+                shards.declare(large(&format!("svc:{round}-{n}")), None).await.unwrap();
+            }
+            // One chunk for each round is less than what comes.
+            told += feed.next().await.ok().unwrap().len();
+            assert!(feed.moved.len() <= SHARDS as usize, "{:?}", feed.moved);
+            behind |= !feed.moved.is_empty();
+        }
+        assert!(behind && told > 0, "it was level all the time");
+        shards.close().await;
+    }
 }

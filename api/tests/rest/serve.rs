@@ -85,3 +85,20 @@ async fn who_says_nothing_is_disconnected() {
     server.shutdown.cancel();
     server.task.await.unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn a_head_beyond_its_bound_is_refused() {
+    let server = server(Limits::default()).await;
+    for (size, status) in [(50 * 1024, "200 OK"), (70 * 1024, "431 ")] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let lines = (0..size / 1024).map(|n| format!("X-{n:02}: {}\r\n", "a".repeat(1024 - 8)));
+        let head =
+            format!("GET /livez HTTP/1.1\r\nHost: test\r\n{}\r\n", lines.collect::<String>());
+        // A server that has seen enough may close before it has read all.
+        let _ = stream.write_all(head.as_bytes()).await;
+        let answer = read_until(&mut stream, "\r\n").await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{size}: {answer}");
+    }
+    server.shutdown.cancel();
+    server.task.await.unwrap().unwrap();
+}

@@ -290,7 +290,9 @@ async fn a_client_that_is_slow_to_take_the_rows_is_not_cut_off() {
 #[tokio::test]
 async fn a_client_that_was_late_and_is_level_again_is_not_cut_off_by_what_comes_then() {
     let limits = Limits { watch_patience: Duration::from_millis(10), ..Limits::default() };
-    let app = App::with(Hooks { limits, ..Hooks::default() }).await;
+    // Of one shard, so that they come with one entry, or two.
+    let hooks = Hooks { limits, ..Hooks::default() };
+    let app = App::over(raft::Options::in_memory("home", 1), hooks).await;
     let mut watch = Watch::open(&app, WATCH, &[]).await;
     watch.until("synced").await;
     tokio::time::sleep(Duration::from_millis(50)).await;

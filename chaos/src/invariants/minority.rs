@@ -4,8 +4,8 @@
 use crate::history::{Asked, History, Minority, Question};
 
 /// After this, in ms, it must have refused a read and a write that came when it knew that it is
-/// alone, each of which it may hold for 2 s.
-const REFUSES: u64 = 3_500;
+/// alone, each of which it may hold for 2 s. The first that comes then comes by 1.6 s.
+const REFUSES: u64 = 3_700;
 /// After this, in ms, it must have said that it is not ready: it gives an election 2 s.
 const UNREADY: u64 = 2_500;
 /// Two clocks in whole milliseconds, of the same machine.

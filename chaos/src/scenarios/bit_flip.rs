@@ -80,11 +80,14 @@ fn choose(root: &Path, kinds: &[&str], random: &mut StdRng) -> Result<Wound> {
     if random.random_ratio(1, UNHURT) {
         return Ok(Wound::Nothing);
     }
-    let kind = *kinds.choose(random).context("there are kinds")?;
-    let of_kind: Vec<PathBuf> =
-        damage::files(root)?.into_iter().filter(|file| is(file, kind)).collect();
+    let mut files = damage::files(root)?;
+    // A log is empty for a moment after its memory table was written out.
+    files.retain(|file| root.join(file).metadata().is_ok_and(|of_file| of_file.len() > 0));
+    let kinds = kinds.iter().filter(|kind| files.iter().any(|file| is(file, kind)));
+    let kind = *kinds.collect::<Vec<_>>().choose(random).context("there are no files")?;
+    let of_kind: Vec<&PathBuf> = files.iter().filter(|file| is(file, kind)).collect();
     let file = of_kind.choose(random).with_context(|| format!("there is no file {kind}"))?;
-    Wound::any_bit(root, file.clone(), random)
+    Wound::any_bit(root, (*file).clone(), random)
 }
 
 fn is(file: &Path, kind: &str) -> bool {

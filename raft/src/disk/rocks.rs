@@ -155,7 +155,10 @@ struct RocksView<'a> {
 
 impl View for RocksView<'_> {
     fn get(&self, space: Space, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
-        self.snapshot.get_cf_opt(self.disk.family(space), key, reading()).map_err(other)
+        let found = self.snapshot.get_cf_opt(self.disk.family(space), key, reading());
+        let mut found = found.map_err(other)?;
+        corrupt(found.as_deref_mut().unwrap_or_default());
+        Ok(found)
     }
 
     /// What a start or a snapshot reads, it reads whole and once: it leaves the cache to others.

@@ -9,7 +9,9 @@ use openraft::{RaftSnapshotBuilder, storage::RaftStateMachine};
 use super::*;
 use crate::{
     applier::Applier,
-    command::{Command, Envelope, Founding, Proposal, Report, ReportBody, SinkAdvance, Stamp},
+    command::{
+        Command, Envelope, Founding, Proposal, Reply, Report, ReportBody, SinkAdvance, Stamp,
+    },
     disk::{CutDisk, MemoryDisk},
     fixture::{Stored, register, spec, stored},
     machine::{Machine, Replica},
@@ -135,10 +137,18 @@ async fn an_installed_snapshot_is_the_state_that_was_packed() {
     assert_eq!(other.content(), node.content());
     let state = other.replica.state.read().clone();
     assert_eq!((state.resources.len(), state.sinks.len(), state.maintenance.len()), (3, 1, 1));
-    assert!(state.requests.holds("key-z"));
+    let asked = |node: &Node| {
+        let key = node.replica.keys.text(Kind::Request, "key-z");
+        node.replica.state.read().requests.get("key-z", &key).unwrap()
+    };
+    let Some(Reply::Declared { resource, .. }) = asked(&node) else { panic!("it was declared") };
+    assert_eq!(resource.id().as_str(), "z");
+    assert_eq!(asked(&other), asked(&node));
     assert_eq!(other.replica.revision().0, 9);
     assert_eq!(other.snapshot().await.meta, snapshot.meta);
-    assert_eq!(other.restarted().content(), node.content());
+    let restarted = other.restarted();
+    assert_eq!(restarted.content(), node.content());
+    assert_eq!(asked(&restarted), asked(&node));
 }
 
 #[tokio::test]
