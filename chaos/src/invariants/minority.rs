@@ -77,7 +77,7 @@ mod tests {
             asked(Question::Stale, 200, Some(1_510)),
         ];
         let node = "n1".to_owned();
-        let minority = Minority { node, from: 1_000, until: 4_700, unready: Some(1_900), asked };
+        let minority = Minority { node, from: 1_000, until: 4_800, unready: Some(1_900), asked };
         History { minorities: vec![minority], ..well() }
     }
 
