@@ -7,6 +7,7 @@ pub mod check;
 pub mod coverage;
 pub mod cursor;
 pub mod decode;
+pub mod delivery;
 pub mod event;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
