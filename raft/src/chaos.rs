@@ -44,6 +44,7 @@
 //! | `bug-deposed-reads` | who takes itself for the leader answers linearizable reads by itself |
 //! | `bug-no-barrier` | actors start before the term is open |
 //! | `bug-forget-committed` | a restart forgets how much was committed |
+//! | `bug-shorten-before-written` | entries go before what came of them is durable |
 //! | `bug-leader-restore` | a leader that is restarted leads on in its former term |
 //! | `bug-transfer-behind` | a lead is handed to a node that is behind, or gone |
 //! | `bug-reuse-node-id` | a node gets the id of another of its name |
@@ -59,7 +60,7 @@ use std::{
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-const NAMES: [&str; 31] = [
+const NAMES: [&str; 32] = [
     "before-append",
     "before-sync",
     "after-sync-before-ack",
@@ -88,6 +89,7 @@ const NAMES: [&str; 31] = [
     "bug-deposed-reads",
     "bug-no-barrier",
     "bug-forget-committed",
+    "bug-shorten-before-written",
     "bug-leader-restore",
     "bug-transfer-behind",
     "bug-reuse-node-id",

@@ -9,6 +9,8 @@ mod current;
 mod cut;
 mod memory;
 mod rocks;
+#[cfg(test)]
+mod tests;
 mod torn;
 
 use std::{io, ops::ControlFlow, sync::Arc};
@@ -97,7 +99,25 @@ pub trait Disk: View + 'static {
     /// What the device says; the batch has not been applied.
     fn write(&self, batch: &Batch) -> io::Result<()>;
 
-    /// Makes everything written so far durable.
+    /// Applies a batch of [`Space::State`] atomically, all of which comes of log entries. Readable
+    /// at once, durable after [`Disk::flush_applied`] or at a moment before it, but never before
+    /// the entries: a crash loses the latest of such batches, which are applied again from the log.
+    ///
+    /// # Errors
+    /// What the device says; the batch has not been applied.
+    fn write_applied(&self, batch: &Batch) -> io::Result<()> {
+        self.write(batch)
+    }
+
+    /// Makes what was written by [`Disk::write_applied`] durable. Takes as long as writing a table.
+    ///
+    /// # Errors
+    /// What the device says; nothing is lost, and nothing more is durable.
+    fn flush_applied(&self) -> io::Result<()> {
+        self.sync()
+    }
+
+    /// Makes everything that [`Disk::write`] has written so far durable.
     ///
     /// # Errors
     /// What the device says. What was written may be lost or not: the caller must stop.

@@ -11,7 +11,6 @@ use tokio::{
 };
 
 use crate::{
-    applier::Applier,
     batcher::{Answer, Batcher, Pending},
     beat::Beats,
     bug,
@@ -24,9 +23,10 @@ use crate::{
     machine::{Machine, Replica},
     peer::{Arriving, PeerTransport, Peers},
     room::Room,
-    store::{log::LogStore, sync::SyncQueue},
+    store::log::LogStore,
     timing::{ANSWER, ELECTION, LEASE, millis},
     types::Raft,
+    workers::Workers,
 };
 
 /// Commands that wait for a place in an entry; beyond it callers are told to come back.
@@ -111,8 +111,7 @@ impl Shortening {
 pub(crate) struct Shared {
     pub(crate) node: NodeId,
     pub(crate) disk: Arc<dyn Disk>,
-    pub(crate) sync: SyncQueue,
-    pub(crate) applier: Applier,
+    pub(crate) workers: Workers,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) fatal: Fatal,
     pub(crate) room: Option<Arc<Room>>,
@@ -128,12 +127,6 @@ impl Shared {
     /// A group's way to its other replicas.
     fn peers(&self, group: u64) -> Peers {
         Peers { group, transport: Arc::clone(&self.transport), beats: self.beats.clone() }
-    }
-
-    /// Ends the threads that work on the store. Blocks until they have.
-    pub(crate) fn close(&self) {
-        self.applier.close();
-        self.sync.close();
     }
 }
 
@@ -230,7 +223,7 @@ impl Group {
 /// Loads what a group has applied, verifying every record.
 pub(crate) async fn load(group: u64, shared: &Shared) -> Result<Arc<Replica>, OpenError> {
     let (disk, fatal) = (Arc::clone(&shared.disk), Arc::clone(&shared.fatal));
-    let loaded = shared.applier.beside(move || Replica::load(group, disk, fatal)).await;
+    let loaded = shared.workers.applier.beside(move || Replica::load(group, disk, fatal)).await;
     loaded.flatten().map_err(|error| OpenError::Corrupt(error.to_string()))
 }
 
@@ -244,7 +237,7 @@ async fn start(
     let node = shared.node.0;
     let config =
         Arc::new(config(group, shared.shortening).validate().map_err(|e| failed(e.to_string()))?);
-    let (machine, starting) = Machine::starting(replica, shared.applier.clone());
+    let (machine, starting) = Machine::starting(replica, shared.workers.applier.clone());
     let raft = Raft::new(node, config, shared.peers(group), log, machine).await;
     starting.over();
     let raft = raft.map_err(|e| failed(e.to_string()))?;

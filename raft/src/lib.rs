@@ -48,6 +48,7 @@ mod store;
 mod survey;
 mod timing;
 mod types;
+mod workers;
 
 pub use batcher::Answer;
 pub use clock::{Clock, SystemClock};

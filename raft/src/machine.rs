@@ -103,7 +103,8 @@ impl Replica {
         let key = self.keys.single(Kind::Applied);
         let value = encode(&key, applied);
         batch.put(Space::State, key, value);
-        self.disk.write(&std::mem::take(batch))
+        // The entries are in the log, and stay there until this is durable.
+        self.disk.write_applied(&std::mem::take(batch))
     }
 
     fn apply_one(

@@ -15,7 +15,6 @@ use tokio::sync::watch;
 use tracing::info;
 
 use crate::{
-    applier::Applier,
     beat::{Beat, Beats},
     clock::Clock,
     command::{Command, Founding, Reply},
@@ -27,7 +26,8 @@ use crate::{
     peer::{NODE, PeerTransport},
     reconcile::Moves,
     room::{DiskRoom, Room, Watch},
-    store::{sync::SyncQueue, watermark::WatermarkFile},
+    store::watermark::WatermarkFile,
+    workers::Workers,
 };
 
 mod open;
@@ -59,8 +59,7 @@ pub(crate) struct Inner {
     pub(crate) groups: Vec<Group>,
     _beat: Beat,
     _elections: Elections,
-    applier: Applier,
-    sync: SyncQueue,
+    workers: Workers,
     pub(crate) transport: Arc<dyn PeerTransport>,
     pub(crate) moves: Moves,
     closing: AtomicBool,
@@ -98,12 +97,11 @@ impl Shards {
         let side_file = options.data_dir.as_deref().map(WatermarkFile::new);
         let synced = watermarks::read(side_file.as_ref(), options.accept_data_loss)?;
         let disk = open::open_disk(&options).await?;
-        let (applier, sync) = open::workers(&options, &disk)?;
+        let workers = Workers::start(&options, &disk)?;
         let shared = Shared {
             node: identity.node_id,
             disk,
-            sync: sync.clone(),
-            applier,
+            workers: workers.clone(),
             clock: Arc::clone(&options.clock),
             fatal: Arc::clone(&options.fatal),
             room: room.clone(),
@@ -116,15 +114,15 @@ impl Shards {
         let total = identity.shards + 1;
         let marks = side_file.map(Marks::new);
         let logs = open::open_logs(total, &synced, marks.as_ref(), &shared)
-            .inspect_err(|_| shared.close())?;
+            .inspect_err(|_| workers.close())?;
         // Everything is loaded before anything runs: a node that refuses to start leaves no
         // group behind that still writes.
         let replicas = open::load_all(total, &shared, &*options.progress).await;
-        let replicas = replicas.inspect_err(|_| shared.close())?;
+        let replicas = replicas.inspect_err(|_| workers.close())?;
         let opening = (0..).zip(logs).zip(replicas);
         let opening = opening.map(|((n, log), replica)| Group::open(n, log, replica, &shared));
         let groups = open::all_or_none(join_all(opening).await).await;
-        let groups = groups.inspect_err(|_| shared.close())?;
+        let groups = groups.inspect_err(|_| workers.close())?;
         let beat = Beat::start(&groups, shared.beats.clone());
         let elections = Elections::start(&groups);
         let logs = groups.iter().map(|group| group.log.clone()).collect();
@@ -138,8 +136,7 @@ impl Shards {
             groups,
             _beat: beat,
             _elections: elections,
-            applier: shared.applier.clone(),
-            sync,
+            workers,
             transport: options.transport,
             moves: Moves::default(),
             closing: AtomicBool::new(false),
@@ -222,7 +219,7 @@ impl Shards {
     /// How many fsyncs there were, and how long they took together.
     #[must_use]
     pub fn sync_stats(&self) -> (u64, Duration) {
-        self.inner.sync.stats().read()
+        self.inner.workers.sync.stats().read()
     }
 
     /// The room on the data directory's file system; none for a node in memory.
@@ -237,13 +234,12 @@ impl Shards {
         for group in &self.inner.groups {
             group.close().await;
         }
-        let (sync, marks) = (self.inner.sync.clone(), self.inner.watermarks.clone());
-        let (applier, room_watch) = (self.inner.applier.clone(), self.inner.room_watch.clone());
-        let beside = applier.clone();
+        let (workers, marks) = (self.inner.workers.clone(), self.inner.watermarks.clone());
+        let room_watch = self.inner.room_watch.clone();
+        let beside = workers.applier.clone();
         let closed = beside.beside(move || {
             room_watch.close();
-            applier.close();
-            sync.close();
+            workers.close();
             marks.close();
         });
         // A panic of either thread was reported where it happened.

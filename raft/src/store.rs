@@ -3,6 +3,7 @@
 pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod record;
+pub(crate) mod shorten;
 pub(crate) mod snapshot;
 pub(crate) mod sync;
 pub(crate) mod watermark;

@@ -81,6 +81,14 @@ impl Disk for CutDisk {
         self.powered(|memory| memory.write(batch))
     }
 
+    fn write_applied(&self, batch: &Batch) -> io::Result<()> {
+        self.powered(|memory| memory.write_applied(batch))
+    }
+
+    fn flush_applied(&self) -> io::Result<()> {
+        self.powered(Disk::flush_applied)
+    }
+
     fn sync(&self) -> io::Result<()> {
         self.powered(Disk::sync)
     }

@@ -18,11 +18,56 @@ pub struct MemoryDisk {
     content: RwLock<Content>,
 }
 
+/// So many batches that are applied are written out by themselves, as a full memory table is.
+const TABLE: usize = 300;
+
 #[derive(Debug, Default)]
 struct Content {
     keys: Keys,
-    unsynced: Vec<Batch>,
+    /// What is not written out, in order.
+    recent: Vec<(Fate, Batch)>,
+    /// What is.
     durable: Keys,
+}
+
+/// What a crash does to a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It is lost.
+    Unsynced,
+    /// It is in the log of writes.
+    Synced,
+    /// It is lost: it was never logged.
+    Unlogged,
+}
+
+impl Content {
+    fn write(&mut self, fate: Fate, batch: &Batch) {
+        apply(&mut self.keys, batch);
+        self.recent.push((fate, batch.clone()));
+    }
+
+    fn sync(&mut self) {
+        for (fate, _) in &mut self.recent {
+            if *fate == Fate::Unsynced {
+                *fate = Fate::Synced;
+            }
+        }
+    }
+
+    /// Everything becomes durable: what is logged is synced before what comes of it is written out.
+    fn flush(&mut self) {
+        for (_, batch) in self.recent.drain(..) {
+            apply(&mut self.durable, &batch);
+        }
+    }
+
+    fn crash(&mut self) {
+        for (_, batch) in self.recent.drain(..).filter(|(fate, _)| *fate == Fate::Synced) {
+            apply(&mut self.durable, &batch);
+        }
+        self.keys = self.durable.clone();
+    }
 }
 
 impl MemoryDisk {
@@ -32,11 +77,9 @@ impl MemoryDisk {
         Self::default()
     }
 
-    /// Loses everything that was not synced, as a power cut does.
+    /// Loses everything that was not synced or written out, as a power cut does.
     pub fn crash(&self) {
-        let mut content = self.content.write();
-        content.unsynced.clear();
-        content.keys = content.durable.clone();
+        self.content.write().crash();
     }
 
     /// Flips one bit of a stored value, as a failing device does. `false` where the key is absent.
@@ -50,6 +93,8 @@ impl MemoryDisk {
                 true
             })
         };
+        // What was synced is not all in `durable` yet.
+        content.flush();
         let content = &mut *content;
         flip(&mut content.durable) | flip(&mut content.keys)
     }
@@ -124,18 +169,26 @@ impl View for MemoryDisk {
 
 impl Disk for MemoryDisk {
     fn write(&self, batch: &Batch) -> io::Result<()> {
+        self.content.write().write(Fate::Unsynced, batch);
+        Ok(())
+    }
+
+    fn write_applied(&self, batch: &Batch) -> io::Result<()> {
         let mut content = self.content.write();
-        apply(&mut content.keys, batch);
-        content.unsynced.push(batch.clone());
+        content.write(Fate::Unlogged, batch);
+        if content.recent.len() >= TABLE {
+            content.flush();
+        }
+        Ok(())
+    }
+
+    fn flush_applied(&self) -> io::Result<()> {
+        self.content.write().flush();
         Ok(())
     }
 
     fn sync(&self) -> io::Result<()> {
-        let mut content = self.content.write();
-        let content = &mut *content;
-        for batch in content.unsynced.drain(..) {
-            apply(&mut content.durable, &batch);
-        }
+        self.content.write().sync();
         Ok(())
     }
 

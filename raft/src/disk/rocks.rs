@@ -5,7 +5,7 @@ use std::{io, ops::ControlFlow, path::Path};
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
     DBRawIteratorWithThreadMode, DBRecoveryMode, Direction, IteratorMode, Options, ReadOptions,
-    SnapshotWithThreadMode, WriteBatch, properties,
+    SnapshotWithThreadMode, WriteBatch, WriteOptions, properties,
 };
 
 use super::{Batch, Disk, Space, View, Visit, Write, cause::Cause, current, torn};
@@ -44,6 +44,29 @@ impl RocksDisk {
         };
         self.db.cf_handle(name).expect("both families are opened with the database")
     }
+
+    fn write_with(&self, batch: &Batch, options: &WriteOptions) -> io::Result<()> {
+        let mut writes = WriteBatch::default();
+        for write in &batch.0 {
+            match write {
+                Write::Put(space, key, value) => writes.put_cf(self.family(*space), key, value),
+                Write::Delete(space, key) => writes.delete_cf(self.family(*space), key),
+                Write::DeleteRange(space, from, to) => {
+                    writes.delete_range_cf(self.family(*space), from, to);
+                }
+            }
+        }
+        let written = self.db.write_opt(writes, options);
+        written.map_err(|error| self.cause.explain(other(error)))
+    }
+}
+
+/// Without the write-ahead log. Before RocksDB finishes a table of one family it syncs the logs of
+/// that time for the others, so that what was applied is never there without the entries.
+fn unlogged() -> WriteOptions {
+    let mut options = WriteOptions::default();
+    options.disable_wal(true);
+    options
 }
 
 fn database_options() -> Options {
@@ -178,17 +201,15 @@ impl View for RocksView<'_> {
 
 impl Disk for RocksDisk {
     fn write(&self, batch: &Batch) -> io::Result<()> {
-        let mut writes = WriteBatch::default();
-        for write in &batch.0 {
-            match write {
-                Write::Put(space, key, value) => writes.put_cf(self.family(*space), key, value),
-                Write::Delete(space, key) => writes.delete_cf(self.family(*space), key),
-                Write::DeleteRange(space, from, to) => {
-                    writes.delete_range_cf(self.family(*space), from, to);
-                }
-            }
-        }
-        self.db.write(writes).map_err(|error| self.cause.explain(other(error)))
+        self.write_with(batch, &WriteOptions::default())
+    }
+
+    fn write_applied(&self, batch: &Batch) -> io::Result<()> {
+        self.write_with(batch, &unlogged())
+    }
+
+    fn flush_applied(&self) -> io::Result<()> {
+        self.db.flush_cf(self.family(Space::State)).map_err(other)
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -7,7 +7,6 @@ use uuid::Uuid;
 
 use super::{Marks, Options, watermarks};
 use crate::{
-    applier::Applier,
     disk::{Disk, RocksDisk},
     error::OpenError,
     failpoint,
@@ -15,7 +14,8 @@ use crate::{
     identity::Identity,
     machine::Replica,
     room::{Gauge, Room, gauge_of},
-    store::{log::LogStore, sync::SyncQueue, watermark::Watermarks},
+    store::{log::LogStore, watermark::Watermarks},
+    workers::Workers,
 };
 
 /// Logs and state, below the data directory.
@@ -50,26 +50,6 @@ fn new_id(_options: &Options) -> Uuid {
     Uuid::new_v4()
 }
 
-/// Starts the threads that apply and sync.
-pub(super) fn workers(
-    options: &Options,
-    disk: &Arc<dyn Disk>,
-) -> Result<(Applier, SyncQueue), OpenError> {
-    let (disk, fatal) = (Arc::clone(disk), Arc::clone(&options.fatal));
-    #[cfg(test)]
-    if let Some(simulated) = options.simulated {
-        let applier = Applier::simulated(simulated.apply);
-        return Ok((applier, SyncQueue::simulated(disk, fatal, simulated.fsync)));
-    }
-    let no_thread = |e: io::Error| {
-        let detail = format!("no thread to sync or apply: {e}");
-        OpenError::Consensus { group: 0, detail }
-    };
-    let applier = Applier::start().map_err(no_thread)?;
-    let sync = SyncQueue::start(disk, fatal).inspect_err(|_| applier.close());
-    Ok((applier, sync.map_err(no_thread)?))
-}
-
 /// When logs are shortened.
 pub(super) fn shortening(_options: &Options) -> Shortening {
     #[cfg(test)]
@@ -90,7 +70,8 @@ pub(super) fn open_logs(
 ) -> Result<Vec<LogStore>, OpenError> {
     let open = |group| {
         let (disk, clock) = (Arc::clone(&shared.disk), Arc::clone(&shared.clock));
-        let log = LogStore::open(group, disk, shared.sync.clone(), clock, marks.cloned())
+        let Workers { sync, shortener, .. } = shared.workers.clone();
+        let log = LogStore::open(group, disk, sync, shortener, clock, marks.cloned())
             .map_err(|damaged| OpenError::Corrupt(damaged.to_string()))?;
         watermarks::check(synced, group, &log)?;
         Ok(log)

@@ -75,6 +75,11 @@ fn a_committed_index_that_is_forgotten_at_a_restart_is_caught() {
 }
 
 #[test]
+fn entries_that_go_before_what_came_of_them_is_durable_are_caught() {
+    is_caught("bug-shorten-before-written", any_history);
+}
+
+#[test]
 fn a_lead_that_is_resumed_after_a_restart_is_caught() {
     is_caught("bug-leader-restore", any_history);
 }

@@ -19,6 +19,7 @@ use parking_lot::Mutex;
 use super::{
     keys::{Keys, Kind},
     record::{decode, encode},
+    shorten::{Gone, Job, Shortener},
     sync::SyncQueue,
 };
 use crate::{
@@ -37,6 +38,8 @@ pub(crate) struct LogStore {
     keys: Keys,
     disk: Arc<dyn Disk>,
     sync: SyncQueue,
+    shortener: Shortener,
+    gone: Gone,
     clock: Arc<dyn Clock>,
     tail: Arc<Mutex<Tail>>,
     /// The last vote that was given since the start.
@@ -57,6 +60,7 @@ impl LogStore {
         group: u64,
         disk: Arc<dyn Disk>,
         sync: SyncQueue,
+        shortener: Shortener,
         clock: Arc<dyn Clock>,
         marks: Option<Marks>,
     ) -> io::Result<Self> {
@@ -71,7 +75,18 @@ impl LogStore {
         read_vote(disk.as_ref(), keys)?;
         let tail = Arc::new(Mutex::new(Tail::new(purged, last)));
         let (vote, committed) = (Arc::default(), Arc::default());
-        Ok(Self { keys, disk, sync, clock, tail, vote, committed, marks })
+        Ok(Self {
+            keys,
+            disk,
+            sync,
+            shortener,
+            gone: Gone::default(),
+            clock,
+            tail,
+            vote,
+            committed,
+            marks,
+        })
     }
 
     /// The last log id, durable or not.
@@ -251,8 +266,18 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         batch.put(Space::Log, key, value);
         let (first, _) = self.keys.all(Kind::Entry);
         batch.delete_range(Space::Log, first, self.keys.number(Kind::Entry, upto.index + 1));
-        self.tail.lock().purge(upto, self.clock.boot_millis());
-        self.sync.submit(batch, None);
+        let mut tail = self.tail.lock();
+        let within = tail.last.is_some_and(|last| last.index >= upto.index);
+        tail.purge(upto, self.clock.boot_millis());
+        drop(tail);
+        let job = Job { upto: upto.index, batch, gone: self.gone.clone() };
+        if within {
+            self.shortener.shorten(job);
+        } else {
+            // They came from elsewhere, by a snapshot that is durable; what is appended next would
+            // leave a hole behind it.
+            self.shortener.shorten_now(job);
+        }
         Ok(())
     }
 }

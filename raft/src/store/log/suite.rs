@@ -17,6 +17,7 @@ use crate::{
     store::{
         keys::{Keys, Kind},
         record::show,
+        shorten::Shortener,
         sync::SyncQueue,
     },
     types::{Entry, LeaderId, LogEntry, Payload, StoredLogId, TypeConfig, log_id},
@@ -25,11 +26,13 @@ use crate::{
 /// What must live as long as a store.
 struct Guard {
     sync: SyncQueue,
+    shortener: Shortener,
     _directory: Option<tempfile::TempDir>,
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
+        self.shortener.close();
         self.sync.close();
     }
 }
@@ -54,14 +57,17 @@ impl StoreBuilder<TypeConfig, LogStore, Machine, Guard> for OnRocks {
 fn built(disk: Arc<dyn Disk>, directory: Option<tempfile::TempDir>) -> (Guard, LogStore, Machine) {
     let fatal: Fatal = Arc::new(|why| panic!("{why}"));
     let sync = SyncQueue::start(Arc::clone(&disk), Arc::clone(&fatal)).unwrap();
-    let log = opened(&disk, &sync);
+    let shortener = Shortener::start(Arc::clone(&disk), sync.clone()).unwrap();
+    let guard = Guard { sync, shortener, _directory: directory };
+    let log = opened(&disk, &guard);
     let machine = Machine::new(Replica::load(1, disk, fatal).unwrap());
-    (Guard { sync, _directory: directory }, log, machine)
+    (guard, log, machine)
 }
 
-fn opened(disk: &Arc<dyn Disk>, sync: &SyncQueue) -> LogStore {
+fn opened(disk: &Arc<dyn Disk>, guard: &Guard) -> LogStore {
+    let (sync, shortener) = (guard.sync.clone(), guard.shortener.clone());
     let clock = Arc::new(ManualClock::default());
-    LogStore::open(1, Arc::clone(disk), sync.clone(), clock, None).unwrap()
+    LogStore::open(1, Arc::clone(disk), sync, shortener, clock, None).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,7 +112,7 @@ async fn a_power_cut_keeps_what_was_acknowledged_across_a_truncation() {
     log.blocking_append([blank(2, 5), blank(2, 6)]).await.unwrap();
     log.save_vote(&Vote::new(7, 1)).await.unwrap();
     disk.crash();
-    let mut log = opened(&(disk as Arc<dyn Disk>), &guard.sync);
+    let mut log = opened(&(disk as Arc<dyn Disk>), &guard);
     assert_eq!(log.last(), Some(log_id(2, 6)));
     assert_eq!(indexes(&mut log).await, [1, 2, 3, 4, 5, 6]);
     let vote: Option<Vote<LeaderId>> = log.read_vote().await.unwrap();
@@ -120,7 +126,7 @@ async fn a_damaged_entry_is_named_and_not_served() {
     log.blocking_append((1..=5).map(|index| blank(1, index))).await.unwrap();
     let key = Keys::new(1).number(Kind::Entry, 3);
     assert!(disk.flip_bit(Space::Log, &key, 9));
-    let mut log = opened(&(disk as Arc<dyn Disk>), &guard.sync);
+    let mut log = opened(&(disk as Arc<dyn Disk>), &guard);
     let error = log.try_get_log_entries(1..6).await.unwrap_err().to_string();
     assert!(error.contains(&show(&key)), "{error}");
     assert_eq!(log.try_get_log_entries(4..6).await.unwrap().len(), 2);
@@ -132,7 +138,7 @@ async fn entries_that_wait_for_their_sync_are_read_behind_those_on_the_disk() {
     let (guard, mut log, _) = built(Arc::<MemoryDisk>::clone(&disk), None);
     log.blocking_append((1..=3).map(|index| blank(1, index))).await.unwrap();
     // Nothing is decoded yet after a restart, and nothing that is appended reaches the disk.
-    let mut log = opened(&(disk as Arc<dyn Disk>), &guard.sync);
+    let mut log = opened(&(disk as Arc<dyn Disk>), &guard);
     guard.sync.close();
     assert!(log.blocking_append([blank(1, 4)]).await.is_err());
     assert_eq!(indexes(&mut log).await, [1, 2, 3, 4]);

@@ -218,7 +218,7 @@ async fn a_power_cut_during_an_installation_leaves_the_former_state_or_the_new_o
     for operations in 1..=3 {
         let mut node = Node::fresh(1);
         node.apply(1, vec![Command::TermStarted.into()]).await;
-        node.memory.sync().unwrap();
+        node.memory.flush_applied().unwrap();
         let before = node.restarted().content();
         // The batch is the first operation, its fsync the second.
         node.power.cut_after(operations);
