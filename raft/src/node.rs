@@ -12,7 +12,7 @@ use std::{
 use futures_util::future::join_all;
 use model::{NodeId, ResourceId, Revision, ShardId, WallTime, event::ClusterIdentity};
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::{
     beat::{Beat, Beats},
@@ -236,11 +236,16 @@ impl Shards {
         }
         let (workers, marks) = (self.inner.workers.clone(), self.inner.watermarks.clone());
         let room_watch = self.inner.room_watch.clone();
+        let disk = Arc::clone(&self.meta().replica.disk);
         let beside = workers.applier.clone();
         let closed = beside.beside(move || {
             room_watch.close();
             workers.close();
             marks.close();
+            // Else the next start would apply it again.
+            if let Err(error) = disk.flush_applied() {
+                warn!(%error, "what was applied is not written out: the next start takes longer");
+            }
         });
         // A panic of either thread was reported where it happened.
         let _ = closed.await;
