@@ -24,35 +24,6 @@ impl Span {
     }
 }
 
-/// From where a sink is to be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Start {
-    /// From the cursor's place on: everything up to its offset is there.
-    Onward,
-    /// From its oldest message on, of which everything up to the cursor's offset was taken away
-    /// after it had been consumed.
-    Trimmed,
-    /// From its oldest message on: it has lost what it had acknowledged.
-    Lost,
-}
-
-/// Decides by the cursor's position in the sink, which is never given to a second message.
-///
-/// `found` is the first message at or after the cursor's position, `oldest` the first of all,
-/// `end` the last position that the sink remembers to have given. Whether it is the sink that the
-/// cursor was of is for the caller to know: another one has lost everything.
-#[must_use]
-pub fn start<P: Ord>(cursor: &P, found: Option<&P>, oldest: Option<&P>, end: Option<&P>) -> Start {
-    if found == Some(cursor) {
-        return Start::Onward;
-    }
-    let taken_away = match oldest {
-        Some(oldest) => oldest > cursor,
-        None => end.is_some_and(|end| end >= cursor),
-    };
-    if taken_away { Start::Trimmed } else { Start::Lost }
-}
-
 /// Reads a sink's messages in the order in which it holds them, and tells how far they reach
 /// without a hole.
 #[derive(Debug, Clone)]
@@ -62,11 +33,8 @@ pub struct Tail<P> {
     held: Option<Offset>,
     /// No message beyond this one can be the first.
     first_by: Offset,
-    /// The message that brought it there, or a later one of another epoch: what is not held yet
-    /// comes after it.
+    /// The message that brought it there.
     position: Option<P>,
-    /// Whether a message of the epoch was read.
-    counted: bool,
     /// What stands beyond a hole: first and last offsets.
     beyond: BTreeMap<Offset, Offset>,
 }
@@ -76,14 +44,7 @@ impl<P> Tail<P> {
     #[must_use]
     pub fn after(epoch: u64, offset: Offset, position: Option<P>) -> Self {
         let first_by = offset.next();
-        Self {
-            epoch,
-            held: Some(offset),
-            first_by,
-            position,
-            counted: false,
-            beyond: BTreeMap::new(),
-        }
+        Self { epoch, held: Some(offset), first_by, position, beyond: BTreeMap::new() }
     }
 
     /// Counts from whatever comes first, where that is not beyond what was acknowledged: what stood
@@ -92,26 +53,14 @@ impl<P> Tail<P> {
     #[must_use]
     pub fn whole(epoch: u64, acknowledged: Offset) -> Self {
         let first_by = acknowledged.next();
-        Self {
-            epoch,
-            held: None,
-            first_by,
-            position: None,
-            counted: false,
-            beyond: BTreeMap::new(),
-        }
+        Self { epoch, held: None, first_by, position: None, beyond: BTreeMap::new() }
     }
 
     /// The next message. One of another epoch of the sink's does not count (SEMANTICS 10).
     pub fn take(&mut self, epoch: u64, span: Span, position: P) {
         if epoch != self.epoch {
-            // Should the sink lose even this one, it has lost what the cursor vouches for.
-            if !self.counted {
-                self.position = Some(position);
-            }
             return;
         }
-        self.counted = true;
         if self.held.is_none() && span.first <= self.first_by {
             self.held = Some(Offset(span.first.0.saturating_sub(1)));
         }

@@ -5,6 +5,7 @@
 
 mod consumer;
 mod examples;
+mod judge;
 mod publisher;
 mod schedule;
 mod sink;
@@ -24,7 +25,7 @@ enum Bug {
     CursorBeforeReceipt,
     /// Goes on after the last offset that the sink has, whatever is missing before it.
     ResumeAfterTheLast,
-    /// Goes on at the cursor, or after what it remembers, without reading the sink.
+    /// Goes on at the cursor, without reading the sink.
     NoTailRead,
     /// A connection that broke is replaced in the middle of a session.
     Reconnect,
@@ -34,8 +35,10 @@ enum Bug {
     CountEveryEpoch,
     /// The cursor stays where it is although the sink has less.
     KeepTheCursor,
-    /// A deposed leader begins a session with the cursor that it knows.
+    /// Begins with the cursor that it knows, and does not take the session.
     StaleCursor,
+    /// The cursor takes what former sessions have proposed.
+    NoFence,
 }
 
 const SCHEDULES: u64 = 100_000;
@@ -58,26 +61,33 @@ fn caught(bug: Bug, trouble: Trouble) -> Option<(u64, String)> {
 fn is_caught(bug: Bug, trouble: Trouble) {
     let (seed, offence) = caught(bug, trouble).unwrap_or_else(|| panic!("{bug:?} goes unnoticed"));
     eprintln!("{bug:?}: caught by the schedule of seed {seed}: {offence}");
-    assert_eq!(run(&Course { seed, trouble, bug: None }), Ok(()), "and by nothing else");
 }
 
-fn all_hold(trouble: Trouble) {
+/// All schedules, and how often they met what is rare.
+fn all_hold(trouble: Trouble) -> [u64; 2] {
+    let (mut lost, mut outdated) = (0, 0);
     for seed in first_seed()..first_seed() + SCHEDULES {
-        let outcome = run(&Course { seed, trouble, bug: None });
-        assert_eq!(outcome, Ok(()), "BELLWETHER_SEED={seed}");
+        match run(&Course { seed, trouble, bug: None }) {
+            Ok(met) => (lost, outdated) = (lost + met.lost, outdated + met.outdated),
+            Err(offence) => panic!("{offence}: BELLWETHER_SEED={seed}"),
+        }
     }
+    [lost, outdated]
 }
 
 #[test]
 fn semantics_10_a_consumer_sees_every_event_once_and_in_order() {
-    all_hold(Trouble::Usual);
+    let [lost, outdated] = all_hold(Trouble::Usual);
+    let often = SCHEDULES / 20;
+    assert!(lost > often && outdated > often, "{lost} losses noticed, {outdated} sessions fenced");
 }
 
 /// A sink that takes a message after it refused the one before breaks the order, but nothing
 /// is lost and nothing is told twice.
 #[test]
 fn semantics_10_nothing_is_lost_at_a_sink_that_refuses_one_in_the_middle() {
-    all_hold(Trouble::RefusesOne);
+    let [_, outdated] = all_hold(Trouble::RefusesOne);
+    assert!(outdated > SCHEDULES / 10, "{outdated} sessions fenced");
 }
 
 #[test]
@@ -113,6 +123,11 @@ fn reading_the_sink_before_connecting_is_caught() {
 #[test]
 fn counting_what_was_sent_before_a_reset_is_caught() {
     is_caught(Bug::CountEveryEpoch, Trouble::Usual);
+}
+
+#[test]
+fn a_proposal_of_a_session_that_is_over_is_caught() {
+    is_caught(Bug::NoFence, Trouble::Usual);
 }
 
 #[test]

@@ -12,8 +12,10 @@ pub(super) struct Consumer {
     position: Option<Position>,
     /// What each event said, by offset.
     seen: BTreeMap<Offset, u64>,
-    /// Offsets that a gap stood for.
+    /// Offsets that gaps stood for.
     gaps: Vec<(Offset, Offset)>,
+    /// A gap for what was still kept.
+    pub(super) false_gap: Option<Offset>,
     latest: Offset,
     /// Events that came after a later one.
     pub(super) late: Vec<Offset>,
@@ -21,11 +23,16 @@ pub(super) struct Consumer {
 
 impl Consumer {
     /// Takes the next message, where there is one.
-    pub(super) fn step(&mut self, sink: &Sink) -> bool {
+    pub(super) fn step(&mut self, sink: &Sink, taken: Offset) -> bool {
         let Some(Record { position, message }) = sink.after(self.position) else { return false };
         self.position = Some(position);
         let Some(says) = message.says else {
-            self.gaps.push((message.span.first, message.span.last));
+            let (first, last) = (message.span.first, message.span.last);
+            self.gaps.push((first, last));
+            self.latest = self.latest.max(last);
+            if last > taken {
+                self.false_gap = Some(last);
+            }
             return true;
         };
         let offset = message.span.first;
@@ -42,6 +49,11 @@ impl Consumer {
 
     pub(super) fn position(&self) -> Option<Position> {
         self.position
+    }
+
+    /// The last event that it was told of.
+    pub(super) fn last(&self) -> Offset {
+        self.seen.keys().next_back().copied().unwrap_or_default()
     }
 
     pub(super) fn saw(&self, offset: Offset) -> Option<u64> {

@@ -1,10 +1,9 @@
 //! A publisher: sessions on the parts that decide, and the mistakes that it could make.
 
 use super::{
-    Bug, Flight, Offset, Span, Start, Tail,
+    Bug, Change, Flight, Offset, Place, ReadFrom, Reading, Span,
     sink::{Message, Position, Receipt, Sink},
-    start,
-    world::{Cursor, Shard},
+    world::{Cursor, Proposals, Shard},
 };
 
 /// Messages without a receipt.
@@ -13,35 +12,83 @@ const WINDOW: usize = 4;
 #[derive(Debug)]
 pub(super) enum Stage {
     Idle,
-    Opened(u64),
-    Reading(Reading),
+    Opened {
+        connection: Option<u64>,
+    },
+    /// The session is being taken.
+    Taking {
+        connection: Option<u64>,
+        proposal: u64,
+    },
+    Looking(Looking),
+    /// The cursor is being told what the sink holds.
+    Telling {
+        sending: Sending,
+        proposal: u64,
+    },
     Sending(Sending),
 }
 
 #[derive(Debug)]
-pub(super) struct Reading {
+pub(super) struct Looking {
     connection: Option<u64>,
     cursor: Cursor,
-    lost: bool,
-    tail: Tail<Position>,
+    reading: Reading<Position>,
     /// The message that was read last.
     at: Option<Position>,
-    /// The last offset that was seen at all.
+    /// The last offset of the epoch that was seen at all.
     last: Offset,
 }
 
 #[derive(Debug)]
 pub(super) struct Sending {
     pub(super) connection: u64,
-    pub(super) epoch: u64,
+    pub(super) cursor: Cursor,
     pub(super) flight: Flight<Position>,
+    /// What the cursor was told last, and whether that has landed.
+    told: Option<u64>,
     /// What was sent, for the mistake of sending it again on another connection.
     sent: Vec<Message>,
 }
 
+/// How often something rare was met, so that no run is empty of it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Met {
+    pub(super) lost: u64,
+    pub(super) outdated: u64,
+}
+
+impl Met {
+    pub(super) fn and(self, other: Self) -> Self {
+        Self { lost: self.lost + other.lost, outdated: self.outdated + other.outdated }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Publisher {
+    pub(super) stage: Stage,
+    /// What a deposed leader knows, which is what was committed by then.
+    pub(super) deposed: Option<Shard>,
+    /// Proposed, and not committed yet.
+    pub(super) proposed: Option<u64>,
+    pub(super) met: Met,
+    bug: Option<Bug>,
+}
+
+/// What a step works on.
+pub(super) struct Around<'a> {
+    pub(super) shard: &'a Shard,
+    pub(super) sink: &'a mut Sink,
+    pub(super) proposals: &'a mut Proposals,
+    /// Whether it looks for a receipt rather than send.
+    pub(super) receive: bool,
+    /// Whether it waits no longer for what it has proposed.
+    pub(super) impatient: bool,
+}
+
 impl Sending {
-    fn new(connection: u64, epoch: u64, flight: Flight<Position>) -> Self {
-        Self { connection, epoch, flight, sent: Vec::new() }
+    fn new(connection: u64, cursor: Cursor, flight: Flight<Position>) -> Self {
+        Self { connection, cursor, flight, told: None, sent: Vec::new() }
     }
 
     /// As a client library does that hides a lost connection.
@@ -55,124 +102,140 @@ impl Sending {
     }
 }
 
-#[derive(Debug)]
-pub(super) struct Publisher {
-    pub(super) stage: Stage,
-    /// What a deposed leader knows, which is what was committed by then.
-    pub(super) deposed: Option<Shard>,
-    /// Proposed, and not committed yet.
-    pub(super) proposed: Option<u64>,
-    bug: Option<Bug>,
-}
-
 impl Publisher {
     pub(super) fn new(bug: Option<Bug>) -> Self {
-        Self { stage: Stage::Idle, deposed: None, proposed: None, bug }
+        Self { stage: Stage::Idle, deposed: None, proposed: None, met: Met::default(), bug }
     }
 
     fn has(&self, bug: Bug) -> bool {
         self.bug == Some(bug)
     }
 
-    /// One step of its session. `replicated` is what the shard's leader sees and may change.
-    pub(super) fn step(&mut self, replicated: &mut Shard, sink: &mut Sink, receive: bool) {
-        let mut known = self.deposed.clone();
-        let shard = known.as_mut().unwrap_or(replicated);
-        let leads = self.deposed.is_none();
-        // A session begins with a linearizable read of the cursor, which only a leader is given.
-        let begins = matches!(self.stage, Stage::Idle | Stage::Opened(_));
-        if begins && !leads && !self.has(Bug::StaleCursor) {
-            return;
-        }
+    /// One step of its session.
+    pub(super) fn step(&mut self, around: &mut Around<'_>) {
+        let known = self.deposed.clone();
+        let shard = known.as_ref().unwrap_or(around.shard);
         self.stage = match std::mem::replace(&mut self.stage, Stage::Idle) {
-            Stage::Idle if self.has(Bug::ReadBeforeOpen) => self.begin(None, shard.cursor, sink),
-            Stage::Idle => Stage::Opened(sink.open()),
-            Stage::Opened(connection) => self.begin(Some(connection), shard.cursor, sink),
-            Stage::Reading(reading) => self.read(reading, leads, shard, sink),
-            Stage::Sending(sending) => self.send_or_receive(sending, shard, sink, receive),
+            Stage::Idle if self.has(Bug::ReadBeforeOpen) => Stage::Opened { connection: None },
+            Stage::Idle => Stage::Opened { connection: Some(around.sink.open()) },
+            Stage::Opened { connection } => self.take(connection, shard, around),
+            Stage::Taking { connection, proposal } => self.taken(connection, proposal, around),
+            Stage::Looking(looking) => self.look(looking, around),
+            Stage::Telling { sending, proposal } => self.told(sending, proposal, around),
+            Stage::Sending(sending) => self.send_or_receive(sending, shard, around),
         };
     }
 
-    fn begin(&self, connection: Option<u64>, cursor: Cursor, sink: &Sink) -> Stage {
-        let Cursor { epoch, offset, position } = cursor;
-        if let (true, Some(connection)) = (self.has(Bug::NoTailRead), connection) {
-            let flight = Flight::after(offset, position);
-            return Stage::Sending(Sending::new(connection, epoch, flight));
+    fn take(&mut self, connection: Option<u64>, shard: &Shard, around: &mut Around<'_>) -> Stage {
+        if self.has(Bug::StaleCursor) {
+            return self.begin(connection, shard.cursor.clone(), around.sink);
         }
-        let found = |p: Position| sink.from(Some(p)).map(|record| record.position);
-        let kind = position.map_or(Start::Onward, |p| match p.life == sink.life() {
-            true => start(&p, found(p).as_ref(), sink.oldest().as_ref(), sink.end().as_ref()),
-            false => Start::Lost,
-        });
-        let (tail, at) = match kind {
-            Start::Onward => (Tail::after(epoch, offset, position), position),
-            Start::Trimmed => (Tail::after(epoch, offset, position), None),
-            Start::Lost => (Tail::whole(epoch, offset), None),
-        };
-        let lost = kind == Start::Lost;
-        Stage::Reading(Reading { connection, cursor, lost, tail, at, last: offset })
+        let change = Change::Take { after: shard.cursor.session };
+        Stage::Taking { connection, proposal: around.proposals.propose(change) }
     }
 
-    fn read(&self, mut reading: Reading, leads: bool, shard: &mut Shard, sink: &mut Sink) -> Stage {
+    fn taken(&mut self, connection: Option<u64>, proposal: u64, around: &mut Around<'_>) -> Stage {
+        match around.proposals.outcome(proposal) {
+            Some(Ok(cursor)) => self.begin(connection, cursor, around.sink),
+            Some(Err(_)) => self.outdated(),
+            None if around.impatient => Stage::Idle,
+            None => Stage::Taking { connection, proposal },
+        }
+    }
+
+    fn outdated(&mut self) -> Stage {
+        self.met.outdated += 1;
+        Stage::Idle
+    }
+
+    fn begin(&mut self, connection: Option<u64>, cursor: Cursor, sink: &Sink) -> Stage {
+        if let (true, Some(connection)) = (self.has(Bug::NoTailRead), connection) {
+            let flight = Flight::after(cursor.offset, cursor.position);
+            return Stage::Sending(Sending::new(connection, cursor, flight));
+        }
+        let place = Place {
+            same: cursor.position.is_none_or(|position| position.life == sink.life()),
+            found: sink.from(cursor.position).map(|record| record.position),
+            oldest: sink.oldest(),
+            end: sink.end(),
+        };
+        let last = cursor.offset;
+        let (reading, from) = Reading::begin(cursor.clone(), &place);
+        let at = match from {
+            ReadFrom::After(position) => Some(position),
+            ReadFrom::Oldest => None,
+        };
+        Stage::Looking(Looking { connection, cursor, reading, at, last })
+    }
+
+    fn look(&mut self, mut looking: Looking, around: &mut Around<'_>) -> Stage {
         for _ in 0..3 {
-            let Some(record) = sink.after(reading.at) else {
-                return self.decide(reading, leads, shard, sink);
+            let Some(record) = around.sink.after(looking.at) else {
+                return self.decide(looking, around);
             };
             let Message { epoch, span, .. } = record.message;
-            let counted = if self.has(Bug::CountEveryEpoch) { reading.cursor.epoch } else { epoch };
-            reading.tail.take(counted, span, record.position);
-            reading.at = Some(record.position);
-            reading.last = reading.last.max(span.last);
+            let own = looking.cursor.epoch;
+            let counted = if self.has(Bug::CountEveryEpoch) { own } else { epoch };
+            looking.reading.take(counted, span, record.position);
+            looking.at = Some(record.position);
+            if epoch == own {
+                looking.last = looking.last.max(span.last);
+            }
         }
-        Stage::Reading(reading)
+        Stage::Looking(looking)
     }
 
-    fn decide(&self, reading: Reading, leads: bool, shard: &mut Shard, sink: &mut Sink) -> Stage {
-        let Reading { connection, cursor, lost, tail, last, .. } = reading;
-        if cursor.epoch != shard.cursor.epoch {
-            return Stage::Idle;
-        }
-        let (mut offset, position) = tail.held().unwrap_or((Offset(0), None));
+    fn decide(&mut self, looking: Looking, around: &mut Around<'_>) -> Stage {
+        let Looking { connection, cursor, reading, last, .. } = looking;
+        let (mut flight, tell) = reading.end();
         if self.has(Bug::ResumeAfterTheLast) {
-            offset = last;
+            flight = Flight::after(last, flight.position().copied());
         }
-        let says_less = lost || (cursor.position.is_none() && position.is_some());
-        if says_less && !self.has(Bug::KeepTheCursor) {
-            if !leads {
-                // It may not say so, and must not go on without.
-                return Stage::Idle;
-            }
-            shard.cursor = Cursor { epoch: cursor.epoch, offset, position };
+        self.met.lost += u64::from(tell.is_some());
+        let connection = connection.unwrap_or_else(|| around.sink.open());
+        let sending = Sending::new(connection, cursor, flight);
+        match tell.filter(|_| !self.has(Bug::KeepTheCursor)) {
+            Some(change) => Stage::Telling { sending, proposal: around.proposals.propose(change) },
+            None => Stage::Sending(sending),
         }
-        let connection = connection.unwrap_or_else(|| sink.open());
-        let flight = Flight::after(offset, position);
-        Stage::Sending(Sending::new(connection, cursor.epoch, flight))
+    }
+
+    fn told(&mut self, sending: Sending, proposal: u64, around: &mut Around<'_>) -> Stage {
+        match around.proposals.outcome(proposal) {
+            Some(Ok(_)) => Stage::Sending(sending),
+            Some(Err(_)) => self.outdated(),
+            None if around.impatient => Stage::Idle,
+            None => Stage::Telling { sending, proposal },
+        }
     }
 
     fn send_or_receive(
-        &self,
+        &mut self,
         mut sending: Sending,
         shard: &Shard,
-        sink: &mut Sink,
-        receive: bool,
+        around: &mut Around<'_>,
     ) -> Stage {
-        if sink.is_broken(sending.connection) {
+        if around.sink.is_broken(sending.connection) {
             if !self.has(Bug::Reconnect) {
                 return Stage::Idle;
             }
-            sending.replace(sink);
+            sending.replace(around.sink);
         }
-        let over = shard.cursor.epoch != sending.epoch;
-        if over && sending.flight.waiting() == 0 {
-            return Stage::Idle;
+        let told = sending.told.and_then(|told| around.proposals.outcome(told));
+        if matches!(told, Some(Err(_))) {
+            return self.outdated();
         }
-        if receive || over {
-            return receive_one(sending, sink);
+        // The state that it sees says that another session has begun.
+        if shard.cursor.session > sending.cursor.session {
+            return self.outdated();
+        }
+        if around.receive {
+            return receive_one(sending, around.sink);
         }
         if sending.flight.waiting() < WINDOW
-            && let Some(message) = self.next(sending.flight.sent(), sending.epoch, shard)
+            && let Some(message) = self.next(sending.flight.sent(), sending.cursor.epoch, shard)
         {
-            if !sink.send(sending.connection, message) {
+            if !around.sink.send(sending.connection, message) {
                 return Stage::Idle;
             }
             sending.flight.send(message.span.last);
@@ -194,13 +257,21 @@ impl Publisher {
         Some(Message { epoch, span: Span::of(first), says: Some(says) })
     }
 
-    /// The leader's cursor, at most to what is acknowledged.
-    pub(super) fn commit_cursor(&self, shard: &mut Shard) {
-        let Stage::Sending(Sending { epoch, flight, .. }) = &self.stage else { return };
+    /// Proposes how far it is acknowledged, where that has moved.
+    pub(super) fn tell(&mut self, proposals: &mut Proposals) {
         let early = self.has(Bug::CursorBeforeReceipt);
+        let Stage::Sending(sending) = &mut self.stage else { return };
+        let Sending { cursor, flight, told, .. } = sending;
+        // One at a time: they may land in any order.
+        if told.is_some_and(|told| proposals.is_pending(told)) {
+            return;
+        }
         let offset = if early { flight.sent() } else { flight.acknowledged() };
-        if *epoch == shard.cursor.epoch && offset > shard.cursor.offset {
-            shard.cursor = Cursor { epoch: *epoch, offset, position: flight.position().copied() };
+        if offset > cursor.offset || flight.position() > cursor.position.as_ref() {
+            let (session, position) = (cursor.session, flight.position().copied());
+            (cursor.offset, cursor.position) = (offset, position);
+            let change = Change::Tell { session, offset, position };
+            *told = Some(proposals.propose(change));
         }
     }
 }

@@ -1,15 +1,16 @@
-//! One schedule: what happens when, from a seed; and what must be true at its end.
+//! One schedule: what happens when, from a seed.
 
 use std::collections::BTreeSet;
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::{
-    Bug, Offset,
+    Bug, Change, Offset,
     consumer::Consumer,
-    publisher::{Publisher, Sending, Stage},
+    judge,
+    publisher::{Around, Met, Publisher, Sending, Stage},
     sink::Sink,
-    world::{Cursor, Shard},
+    world::{Proposals, Shard},
 };
 
 /// What the sink does.
@@ -29,46 +30,53 @@ pub(super) struct Course {
     pub(super) bug: Option<Bug>,
 }
 
-const STEPS: u32 = 120;
+const STEPS: u32 = 150;
 /// More than enough to finish once nothing is in the way.
 const CALM: u32 = 10_000;
 
-struct Run {
+pub(super) struct Run {
     random: StdRng,
-    course: Course,
-    shard: Shard,
-    sink: Sink,
+    pub(super) course: Course,
+    pub(super) shard: Shard,
+    proposals: Proposals,
+    pub(super) sink: Sink,
     /// The last one leads.
     publishers: Vec<Publisher>,
-    consumer: Consumer,
-    /// What a person has left out by a reset.
-    excused: BTreeSet<Offset>,
+    pub(super) consumer: Consumer,
+    /// What a reset has passed over, and the sink lacked: it may be missing.
+    pub(super) passed_over: BTreeSet<Offset>,
+    /// What any reset has ever passed over: where it is told at all, it may come late.
+    pub(super) may_be_late: BTreeSet<Offset>,
     /// Where the last reset has begun.
-    reset_to: Offset,
-    /// Its first session has not begun to send.
-    reset: bool,
-    offence: Option<String>,
+    pub(super) reset_to: Offset,
+    pub(super) offence: Option<String>,
+    pub(super) met: Met,
 }
 
-/// Runs a schedule, and says what it broke.
-pub(super) fn run(course: &Course) -> Result<(), String> {
+/// Runs a schedule, and says what it broke, or what it met.
+pub(super) fn run(course: &Course) -> Result<Met, String> {
     let mut run = Run {
         random: StdRng::seed_from_u64(course.seed),
         course: *course,
         shard: Shard::default(),
+        proposals: Proposals::default(),
         sink: Sink::default(),
         publishers: vec![Publisher::new(course.bug)],
         consumer: Consumer::default(),
-        excused: BTreeSet::new(),
+        passed_over: BTreeSet::new(),
+        may_be_late: BTreeSet::new(),
         reset_to: Offset(0),
-        reset: false,
         offence: None,
+        met: Met::default(),
     };
     for _ in 0..STEPS {
         run.step();
     }
     run.finish()?;
-    run.judge()
+    judge::judge(&run)?;
+    let met = |n: usize| run.publishers[n].met;
+    let all = (0..run.publishers.len()).map(met).chain([run.met]);
+    Ok(all.fold(Met::default(), Met::and))
 }
 
 impl Run {
@@ -76,30 +84,46 @@ impl Run {
         self.random.random_range(0..below)
     }
 
+    fn one_of(&mut self, numbers: &[u64]) -> Option<u64> {
+        let place = self.chance(numbers.len().max(1) as u64);
+        numbers.get(usize::try_from(place).ok()?).copied()
+    }
+
     fn step(&mut self) {
+        let loses = self.course.trouble == Trouble::Usual;
         match self.chance(1_000) {
-            0..170 => self.decide(),
-            170..450 => self.publish(),
-            450..700 => self.deliver(),
-            700..800 => _ = self.consumer.step(&self.sink),
-            800..870 => self.commit_cursor(),
-            870..910 => self.break_one(),
+            0..150 => self.decide(),
+            150..450 => self.publish(),
+            450..610 => self.deliver(),
+            610..700 => _ = self.consumer.step(&self.sink, self.shard.taken),
+            700..760 => self.tell(),
+            760..870 => self.land(),
+            870..900 => self.break_one(),
+            900..910 => self.give_up(),
             910..935 => self.take_over(),
             935..945 => self.move_in_order(),
-            945..963 if self.course.trouble == Trouble::RefusesOne => {}
-            945..960 => {
-                let count = 1 + self.chance(4) as usize;
-                self.sink.lose(count);
+            945..970 if loses => {
+                let count = 1 + self.chance(4);
+                self.sink.lose(usize::try_from(count).unwrap_or(1));
             }
-            960..963 => self.sink.empty(),
-            963..980 => self.trim(),
-            980..990 => self.retain(),
-            _ => self.reset(),
+            970..974 if loses => self.sink.empty(),
+            974..986 => self.trim(),
+            986..993 => self.retain(),
+            993.. => self.reset(),
+            _ => {}
         }
     }
 
     fn leader(&mut self) -> &mut Publisher {
         self.publishers.last_mut().expect("somebody leads")
+    }
+
+    /// One step of a publisher; of the leader where nothing else is said.
+    fn work(&mut self, place: Option<usize>, receive: bool, impatient: bool) {
+        let place = place.unwrap_or(self.publishers.len() - 1);
+        let (shard, sink, proposals) = (&self.shard, &mut self.sink, &mut self.proposals);
+        let mut around = Around { shard, sink, proposals, receive, impatient };
+        self.publishers[place].step(&mut around);
     }
 
     fn decide(&mut self) {
@@ -110,67 +134,61 @@ impl Run {
         }
     }
 
+    fn any_publisher(&mut self) -> usize {
+        let deposed = self.publishers.len() - 1;
+        match self.chance(4) {
+            0 if deposed > 0 => usize::try_from(self.chance(deposed as u64)).unwrap_or(deposed),
+            _ => deposed,
+        }
+    }
+
     fn publish(&mut self) {
-        let deposed = self.publishers.len() as u64 - 1;
-        let place = match self.chance(4) {
-            0 if deposed > 0 => self.chance(deposed) as usize,
-            _ => deposed as usize,
-        };
-        let receive = self.chance(2) == 0;
-        self.publishers[place].step(&mut self.shard, &mut self.sink, receive);
-        self.note_reset();
+        let place = self.any_publisher();
+        let (receive, impatient) = (self.chance(2) == 0, self.chance(20) == 0);
+        self.work(Some(place), receive, impatient);
     }
 
-    /// Whatever a reset passes over and the sink lacks when it takes effect is left out.
-    fn note_reset(&mut self) {
-        let cursor = self.shard.cursor;
-        let sends = |stage: &Stage| matches!(stage, Stage::Sending(s) if s.epoch == cursor.epoch);
-        if !self.reset || !sends(&self.leader().stage) {
-            return;
+    /// A session ends although its connection lives, and what it has sent is under way.
+    fn give_up(&mut self) {
+        let place = self.any_publisher();
+        self.publishers[place].stage = Stage::Idle;
+    }
+
+    fn tell(&mut self) {
+        let place = self.any_publisher();
+        self.tell_of(place);
+    }
+
+    fn tell_of(&mut self, place: usize) {
+        self.publishers[place].tell(&mut self.proposals);
+    }
+
+    fn land(&mut self) {
+        let pending = self.proposals.pending();
+        if let Some(number) = self.one_of(&pending) {
+            self.proposals.land(number, &mut self.shard, self.course.bug);
         }
-        self.reset = false;
-        self.excuse(cursor.offset);
     }
 
-    fn excuse(&mut self, upto: Offset) {
-        let held = self.held();
-        let absent = (1..=upto.0).map(Offset).filter(|offset| !held.contains(offset));
-        let absent: Vec<Offset> = absent.filter(|offset| !self.consumer.has(*offset)).collect();
-        self.excused.extend(absent);
-    }
-
-    fn held(&self) -> BTreeSet<Offset> {
-        let (mut held, mut at) = (BTreeSet::new(), None);
-        while let Some(record) = self.sink.after(at) {
-            let span = record.message.span;
-            held.extend((span.first.0..=span.last.0).map(Offset));
-            at = Some(record.position);
+    fn land_all(&mut self) {
+        for number in self.proposals.pending() {
+            self.proposals.land(number, &mut self.shard, self.course.bug);
         }
-        held
-    }
-
-    fn any_connection(&mut self) -> Option<u64> {
-        let open: Vec<u64> = self.sink.connections.keys().copied().collect();
-        let place = self.chance(open.len().max(1) as u64) as usize;
-        open.get(place).copied()
     }
 
     fn deliver(&mut self) {
         let refused = self.course.trouble == Trouble::RefusesOne && self.chance(10) == 0;
-        if let Some(connection) = self.any_connection() {
+        let busy = self.sink.busy();
+        if let Some(connection) = self.one_of(&busy) {
             self.sink.deliver(connection, refused);
         }
     }
 
     fn break_one(&mut self) {
-        if let Some(connection) = self.any_connection() {
+        let live = self.sink.live();
+        if let Some(connection) = self.one_of(&live) {
             self.sink.break_off(connection);
         }
-    }
-
-    fn commit_cursor(&mut self) {
-        let leader = self.publishers.last().expect("somebody leads");
-        leader.commit_cursor(&mut self.shard);
     }
 
     /// The former leader goes on with what it knows. What it had proposed is committed, or not.
@@ -187,37 +205,46 @@ impl Run {
     /// All receipts, the cursor, and then another leads, which repeats nothing.
     fn move_in_order(&mut self) {
         let Some(acknowledged) = self.drain() else { return };
-        self.commit_cursor();
+        self.land_all();
+        self.tell_of(self.publishers.len() - 1);
+        self.land_all();
+        self.met = self.met.and(self.leader().met);
         self.publishers.pop();
         self.publishers.push(Publisher::new(self.course.bug));
-        while !matches!(self.leader().stage, Stage::Sending(_)) {
-            let leader = self.publishers.last_mut().expect("somebody leads");
-            leader.step(&mut self.shard, &mut self.sink, false);
+        for _ in 0..CALM {
+            if let Stage::Sending(Sending { flight, .. }) = &self.leader().stage {
+                let goes_on = flight.acknowledged();
+                if goes_on < acknowledged && self.course.trouble == Trouble::Usual {
+                    let text =
+                        format!("a planned move went on after {goes_on} instead of {acknowledged}");
+                    self.offence.get_or_insert(text);
+                }
+                return;
+            }
+            self.work(None, false, false);
+            self.land_all();
         }
-        self.note_reset();
-        let Stage::Sending(Sending { flight, .. }) = &self.leader().stage else { return };
-        let goes_on = flight.acknowledged();
-        if goes_on < acknowledged && self.course.trouble == Trouble::Usual {
-            let text = format!("a planned move went on after {goes_on} instead of {acknowledged}");
-            self.offence.get_or_insert(text);
-        }
+        self.offence.get_or_insert_with(|| "a planned move does not end".to_owned());
     }
 
-    /// Waits for the leader's receipts; `None` where it gets none.
+    /// Waits for the leader's receipts; `None` where it gets none, or its session is over.
     fn drain(&mut self) -> Option<Offset> {
-        let leader = self.publishers.last_mut().expect("somebody leads");
         loop {
-            let Stage::Sending(Sending { connection, flight, .. }) = &leader.stage else {
+            let session = self.shard.cursor.session;
+            let Stage::Sending(Sending { connection, flight, cursor, .. }) = &self.leader().stage
+            else {
                 return None;
             };
-            if self.sink.is_broken(*connection) || self.reset {
+            let (connection, waiting) = (*connection, flight.waiting());
+            let (own, acknowledged) = (cursor.session, flight.acknowledged());
+            if own != session || self.sink.is_broken(connection) {
                 return None;
             }
-            if flight.waiting() == 0 {
-                return Some(flight.acknowledged());
+            if waiting == 0 {
+                return Some(acknowledged);
             }
-            self.sink.deliver(*connection, false);
-            leader.step(&mut self.shard, &mut self.sink, true);
+            self.sink.deliver(connection, false);
+            self.work(None, true, false);
         }
     }
 
@@ -228,86 +255,60 @@ impl Run {
         }
     }
 
-    /// Neither deposed leaders nor what was sent outlive what is decided over their heads:
-    /// retention is a matter of days, and a reset one of a person.
-    fn forget_the_deposed(&mut self) {
+    /// Retention is a matter of days: nothing that was sent before is still under way.
+    fn retain(&mut self) {
         self.publishers.drain(..self.publishers.len() - 1);
         self.sink.break_all();
-    }
-
-    fn retain(&mut self) {
-        self.forget_the_deposed();
         let left = self.shard.head().0 - self.shard.taken.0;
         let more = self.chance(left + 1);
         self.shard.taken = Offset(self.shard.taken.0 + more);
     }
 
+    /// What the sink had not acknowledged up to there, or had no position for, is left out.
     fn reset(&mut self) {
-        self.forget_the_deposed();
         let (taken, head) = (self.shard.taken.0, self.shard.head().0);
         let offset = Offset(taken + self.chance(head - taken + 1));
-        self.shard.cursor = Cursor { epoch: self.shard.cursor.epoch + 1, offset, position: None };
-        (self.reset_to, self.reset) = (offset, true);
-        self.excuse(offset);
+        let former = self.shard.cursor.clone();
+        if self.shard.cursor.change(Change::Reset { offset }).is_err() {
+            return;
+        }
+        self.reset_to = offset;
+        let vouched = former.position.map_or(Offset(0), |_| former.offset);
+        let left_out = |offset: &Offset| {
+            let vouched = *offset <= vouched && !self.passed_over.contains(offset);
+            !vouched && !self.consumer.has(*offset)
+        };
+        self.passed_over = (1..=offset.0).map(Offset).filter(left_out).collect();
+        self.may_be_late.extend(&self.passed_over);
     }
 
     /// Nothing is in the way any more.
     fn finish(&mut self) -> Result<(), String> {
         for n in 0..CALM {
-            let leader = self.publishers.last_mut().expect("somebody leads");
-            leader.step(&mut self.shard, &mut self.sink, n % 2 == 0);
-            leader.commit_cursor(&mut self.shard);
-            self.note_reset();
-            if let Some(last) = self.sink.connections.keys().last().copied() {
-                (1..=last).for_each(|connection| self.sink.deliver(connection, false));
+            for place in 0..self.publishers.len() {
+                self.work(Some(place), n % 2 == 0, false);
             }
-            while self.consumer.step(&self.sink) {}
-            if self.is_done() {
+            self.tell_of(self.publishers.len() - 1);
+            self.land_all();
+            let busy = self.sink.busy();
+            busy.iter().for_each(|connection| self.sink.deliver(*connection, false));
+            while self.consumer.step(&self.sink, self.shard.taken) {}
+            if busy.is_empty() && self.is_done() {
                 return Ok(());
             }
         }
         Err(format!("it stays at {:?} of {}", self.shard.cursor, self.shard.head()))
     }
 
-    /// The leader has an acknowledgement of everything, on a connection that it has yet.
-    fn is_done(&self) -> bool {
-        let leader = self.publishers.last().expect("somebody leads");
-        let Stage::Sending(Sending { connection, epoch, flight, .. }) = &leader.stage else {
+    /// The leader has an acknowledgement of everything, in a session that is not over.
+    fn is_done(&mut self) -> bool {
+        let (session, head) = (self.shard.cursor.session, self.shard.head());
+        let Stage::Sending(Sending { connection, cursor, flight, .. }) = &self.leader().stage
+        else {
             return false;
         };
-        let (current, head) = (self.shard.cursor.epoch, self.shard.head());
-        !self.sink.is_broken(*connection) && *epoch == current && flight.acknowledged() >= head
-    }
-
-    fn judge(&self) -> Result<(), String> {
-        if let Some(offence) = &self.offence {
-            return Err(offence.clone());
-        }
-        for offset in (1..=self.shard.head().0).map(Offset) {
-            if !self.consumer.has(offset) && !self.excused.contains(&offset) {
-                return Err(format!("event {offset} was never seen"));
-            }
-            let (said, saw) = (self.shard.said(offset), self.consumer.saw(offset));
-            if saw.is_some() && saw != said {
-                return Err(format!("event {offset} was seen otherwise than it was decided"));
-            }
-        }
-        let mut late = self.consumer.late.iter().filter(|offset| !self.excused.contains(offset));
-        match late.next() {
-            Some(offset) if self.course.trouble == Trouble::Usual => {
-                Err(format!("event {offset} came after a later one"))
-            }
-            _ => self.judge_the_reset(),
-        }
-    }
-
-    /// Everything after the offset that a reset names is sent again.
-    fn judge_the_reset(&self) -> Result<(), String> {
-        let mut due = (self.reset_to.0 + 1..=self.shard.head().0).map(Offset);
-        let epoch = self.shard.cursor.epoch;
-        match due.find(|offset| !self.sink.was_told(epoch, *offset)) {
-            Some(offset) => Err(format!("event {offset} was not sent again after the reset")),
-            None => Ok(()),
-        }
+        let (connection, own) = (*connection, cursor.session);
+        let all = flight.acknowledged() >= head;
+        all && own == session && !self.sink.is_broken(connection)
     }
 }

@@ -48,6 +48,8 @@ pub(super) struct Sink {
     ledger: u64,
     entry: u64,
     log: VecDeque<Record>,
+    /// The last message that was taken away after it had been consumed.
+    trimmed: Option<Position>,
     pub(super) connections: BTreeMap<u64, Connection>,
     opened: u64,
     /// All that ever arrived, by the epoch that it was sent in.
@@ -108,6 +110,7 @@ impl Sink {
     /// Starts again as a new one.
     pub(super) fn empty(&mut self) {
         self.log.clear();
+        self.trimmed = None;
         (self.life, self.ledger, self.entry) = (self.life + 1, 0, 0);
         self.break_all();
     }
@@ -118,10 +121,10 @@ impl Sink {
         }
     }
 
-    /// Forgets what is before a position, but never its last message.
-    pub(super) fn trim(&mut self, before: Position) {
-        while self.log.len() > 1 && self.log[0].position < before {
-            self.log.pop_front();
+    /// Forgets messages up to a position.
+    pub(super) fn trim(&mut self, upto: Position) {
+        while self.log.front().is_some_and(|record| record.position <= upto) {
+            self.trimmed = self.log.pop_front().map(|record| record.position);
         }
     }
 
@@ -138,8 +141,21 @@ impl Sink {
         self.log.front().map(|record| record.position)
     }
 
+    /// The last message that it still has, or had until it was consumed.
     pub(super) fn end(&self) -> Option<Position> {
-        self.log.back().map(|record| record.position)
+        self.log.back().map(|record| record.position).or(self.trimmed)
+    }
+
+    /// Connections on which something is under way.
+    pub(super) fn busy(&self) -> Vec<u64> {
+        let busy = self.connections.iter().filter(|(_, connection)| !connection.queue.is_empty());
+        busy.map(|(number, _)| *number).collect()
+    }
+
+    /// Connections that have not broken.
+    pub(super) fn live(&self) -> Vec<u64> {
+        let live = self.connections.iter().filter(|(_, connection)| !connection.broken);
+        live.map(|(number, _)| *number).collect()
     }
 
     /// The first message at or after a position, or of all.

@@ -1,14 +1,10 @@
-//! What is replicated: the outbox and the sink's cursor.
+//! What is replicated: the outbox and the sink's cursor, which proposals change.
 
-use super::{Offset, sink::Position};
+use std::collections::BTreeMap;
 
-/// The cursor as replicated.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Cursor {
-    pub(super) epoch: u64,
-    pub(super) offset: Offset,
-    pub(super) position: Option<Position>,
-}
+use super::{Bug, Change, Offset, Outdated, SinkCursor, sink::Position};
+
+pub(super) type Cursor = SinkCursor<Position>;
 
 /// The state of a shard, as far as publishing goes.
 #[derive(Debug, Clone, Default)]
@@ -33,5 +29,51 @@ impl Shard {
     pub(super) fn said(&self, offset: Offset) -> Option<u64> {
         let place = usize::try_from(offset.0.checked_sub(1)?).ok()?;
         self.outbox.get(place).copied()
+    }
+}
+
+/// What has become of a proposal, as the cursor was right after it.
+pub(super) type Landing = Result<Cursor, Outdated>;
+
+/// Changes of the cursor under way: they land late, in any order, and whoever proposed them may have
+/// stopped waiting.
+#[derive(Debug, Default)]
+pub(super) struct Proposals {
+    number: u64,
+    pending: BTreeMap<u64, Change<Position>>,
+    landed: BTreeMap<u64, Landing>,
+}
+
+impl Proposals {
+    pub(super) fn propose(&mut self, change: Change<Position>) -> u64 {
+        self.number += 1;
+        self.pending.insert(self.number, change);
+        self.number
+    }
+
+    pub(super) fn outcome(&mut self, number: u64) -> Option<Landing> {
+        self.landed.remove(&number)
+    }
+
+    pub(super) fn is_pending(&self, number: u64) -> bool {
+        self.pending.contains_key(&number)
+    }
+
+    pub(super) fn pending(&self) -> Vec<u64> {
+        self.pending.keys().copied().collect()
+    }
+
+    /// One of them takes effect, or turns out to be outdated.
+    pub(super) fn land(&mut self, number: u64, shard: &mut Shard, bug: Option<Bug>) {
+        let Some(change) = self.pending.remove(&number) else { return };
+        let cursor = &mut shard.cursor;
+        let changed = match (bug, &change) {
+            (Some(Bug::NoFence), Change::Tell { offset, position, .. }) => {
+                (cursor.offset, cursor.position) = (*offset, *position);
+                Ok(())
+            }
+            _ => cursor.change(change),
+        };
+        self.landed.insert(number, changed.map(|()| cursor.clone()));
     }
 }
