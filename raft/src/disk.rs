@@ -99,9 +99,10 @@ pub trait Disk: View + 'static {
     /// What the device says; the batch has not been applied.
     fn write(&self, batch: &Batch) -> io::Result<()>;
 
-    /// Applies a batch of [`Space::State`] atomically, all of which comes of log entries. Readable
-    /// at once, durable after [`Disk::flush_applied`] or at a moment before it, but never before
-    /// the entries: a crash loses the latest of such batches, which are applied again from the log.
+    /// Applies a batch of [`Space::State`] atomically, all of which comes of committed entries.
+    /// Readable at once, durable after [`Disk::flush_applied`] or at a moment before it, but not
+    /// before what [`Disk::write`] had written by then. A crash loses the latest of such batches,
+    /// which are applied again from the log.
     ///
     /// # Errors
     /// What the device says; the batch has not been applied.
@@ -128,7 +129,7 @@ pub trait Disk: View + 'static {
         0
     }
 
-    /// Writes out what is held in memory, so that the room its log takes is freed.
+    /// Writes out what is held in memory, so that the room is freed that RocksDB's log takes for it.
     ///
     /// # Errors
     /// What the device says; nothing is lost.

@@ -276,6 +276,14 @@ impl RaftSnapshotBuilder<TypeConfig> for Machine {
     type SnapshotData = SnapshotBytes;
 
     async fn build_snapshot(&mut self) -> io::Result<snapshot::Snapshot> {
-        self.blocking(|replica| snapshot::build(replica.disk.as_ref(), replica.keys)).await
+        self.blocking(|replica| {
+            let view = {
+                // One that is being installed is not durable before this is free.
+                let _state = replica.state.read();
+                replica.disk.view()
+            };
+            snapshot::build(view.as_ref(), replica.keys)
+        })
+        .await
     }
 }

@@ -24,7 +24,8 @@ impl Workers {
         #[cfg(test)]
         if let Some(simulated) = options.simulated {
             let sync = SyncQueue::simulated(Arc::clone(disk), fatal, simulated.fsync);
-            let shortener = Shortener::simulated(Arc::clone(disk), sync.clone());
+            let (disk, after) = (Arc::clone(disk), sync.clone());
+            let shortener = Shortener::simulated(disk, after, simulated.apply);
             return Ok(Self { applier: Applier::simulated(simulated.apply), sync, shortener });
         }
         let no_thread = |e: io::Error| {

@@ -83,9 +83,9 @@ fn of_log(arena: &mut Arena) -> Result<Injection> {
 }
 
 fn of_side_file(arena: &mut Arena) -> Result<Injection> {
-    let data = arena.node().data_dir();
-    let calls = *["write", "fsync", "rename"].choose(arena.random()).context("there are calls")?;
-    Ok(nth(arena.random(), calls, 3, vec![data.join("SYNCED.new"), data]))
+    let file = arena.node().data_dir().join("SYNCED");
+    let calls = *["pwrite64", "fdatasync"].choose(arena.random()).context("there are calls")?;
+    Ok(nth(arena.random(), calls, 3, vec![file]))
 }
 
 /// The node must go on; what it told is complete in the end.

@@ -34,11 +34,16 @@ impl CutDisk {
     }
 
     pub(crate) fn cut(&self) {
+        self.cut_with_luck(0);
+    }
+
+    /// The first so many batches that were not synced have reached the device all the same.
+    pub(crate) fn cut_with_luck(&self, batches: u64) {
         // Excludes whoever is working: a cut comes before an operation or after it.
         self.off.send_if_modified(|off| {
             let first = !std::mem::replace(off, true);
             if first {
-                self.memory.crash();
+                self.memory.crash_with_luck(batches);
             }
             first
         });

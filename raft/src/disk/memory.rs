@@ -62,9 +62,21 @@ impl Content {
         }
     }
 
-    fn crash(&mut self) {
-        for (_, batch) in self.recent.drain(..).filter(|(fate, _)| *fate == Fate::Synced) {
-            apply(&mut self.durable, &batch);
+    /// Of what was not synced, so many batches have reached the device all the same.
+    fn crash(&mut self, mut luck: u64) {
+        for (fate, batch) in self.recent.drain(..) {
+            let there = match fate {
+                Fate::Synced => true,
+                Fate::Unlogged => false,
+                Fate::Unsynced => {
+                    let lucky = luck > 0;
+                    luck = luck.saturating_sub(1);
+                    lucky
+                }
+            };
+            if there {
+                apply(&mut self.durable, &batch);
+            }
         }
         self.keys = self.durable.clone();
     }
@@ -79,7 +91,13 @@ impl MemoryDisk {
 
     /// Loses everything that was not synced or written out, as a power cut does.
     pub fn crash(&self) {
-        self.content.write().crash();
+        self.content.write().crash(0);
+    }
+
+    /// The same, but the first so many batches that were not synced are there: what was written is
+    /// durable after a sync, and at any moment before it.
+    pub fn crash_with_luck(&self, batches: u64) {
+        self.content.write().crash(batches);
     }
 
     /// Flips one bit of a stored value, as a failing device does. `false` where the key is absent.

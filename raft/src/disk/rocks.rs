@@ -62,7 +62,8 @@ impl RocksDisk {
 }
 
 /// Without the write-ahead log. Before RocksDB finishes a table of one family it syncs the logs of
-/// that time for the others, so that what was applied is never there without the entries.
+/// that time for the others, so that what was applied is not there without the entries that had
+/// been written by then.
 fn unlogged() -> WriteOptions {
     let mut options = WriteOptions::default();
     options.disable_wal(true);

@@ -12,9 +12,9 @@ use crate::{
     failpoint,
     group::{Group, Shared, Shortening, load},
     identity::Identity,
-    machine::Replica,
+    machine::{Replica, read_applied},
     room::{Gauge, Room, gauge_of},
-    store::{log::LogStore, watermark::Watermarks},
+    store::{keys::Keys, log::LogStore, watermark::Watermarks},
     workers::Workers,
 };
 
@@ -73,7 +73,9 @@ pub(super) fn open_logs(
         let Workers { sync, shortener, .. } = shared.workers.clone();
         let log = LogStore::open(group, disk, sync, shortener, clock, marks.cloned())
             .map_err(|damaged| OpenError::Corrupt(damaged.to_string()))?;
-        watermarks::check(synced, group, &log)?;
+        let applied = read_applied(shared.disk.as_ref(), Keys::new(group));
+        let applied = applied.map_err(|damaged| OpenError::Corrupt(damaged.to_string()))?.last;
+        watermarks::check(synced, group, &log, applied)?;
         Ok(log)
     };
     (0..u64::from(total)).map(open).collect()

@@ -42,11 +42,17 @@ pub(super) fn read(
     }
 }
 
-/// A log that ends before what was synced has lost acknowledged entries.
-pub(super) fn check(marks: &Watermarks, group: u64, log: &LogStore) -> Result<(), OpenError> {
+/// A log that ends before what was synced has lost acknowledged entries, unless what is `applied`
+/// goes as far: a snapshot that came is durable before the log says that it begins there.
+pub(super) fn check(
+    marks: &Watermarks,
+    group: u64,
+    log: &LogStore,
+    applied: Option<StoredLogId>,
+) -> Result<(), OpenError> {
     let end = log.last().map(StoredLogId::from);
     match marks.0.get(&group) {
-        Some(mark) if mark.is_beyond(end) => {
+        Some(mark) if mark.is_beyond(end) && mark.is_beyond(applied) => {
             let found = end.map_or(0, |end| end.index);
             Err(OpenError::LogWentBackwards { group, found, synced: mark.index })
         }
@@ -60,28 +66,41 @@ pub(crate) struct Marks(Arc<Shared>);
 
 struct Shared {
     file: WatermarkFile,
-    written: Mutex<Watermarks>,
+    written: Mutex<Written>,
+}
+
+/// What the file says.
+struct Written {
+    marks: Watermarks,
+    /// A write has failed, and may have been done all the same.
+    unsure: bool,
 }
 
 impl Marks {
+    /// Begins with what the file says of a former run. One that is damaged is written anew.
     pub(super) fn new(file: WatermarkFile) -> Self {
-        Self(Arc::new(Shared { file, written: Mutex::default() }))
+        let read = file.read();
+        let (marks, unsure) = read.map_or_else(|_| (Watermarks::default(), true), |m| (m, false));
+        Self(Arc::new(Shared { file, written: Mutex::new(Written { marks, unsure }) }))
     }
 
     /// Takes back what the file says of a group beyond a place, before entries after it are cut
     /// off: a crash in between must not look like a loss. Blocks until it is durable.
     pub(crate) fn lower(&self, group: u64, end: Option<StoredLogId>) -> io::Result<()> {
         let mut written = self.0.written.lock();
-        if !written.0.get(&group).is_some_and(|mark| mark.is_beyond(end)) {
+        let says_more = written.marks.0.get(&group).is_some_and(|mark| mark.is_beyond(end));
+        if !says_more && !written.unsure {
             return Ok(());
         }
-        let mut marks = written.clone();
-        match end {
-            Some(end) => marks.0.insert(group, end.into()),
-            None => marks.0.remove(&group),
-        };
+        let mut marks = written.marks.clone();
+        if says_more {
+            match end {
+                Some(end) => marks.0.insert(group, end.into()),
+                None => marks.0.remove(&group),
+            };
+        }
         self.0.file.write(&marks)?;
-        *written = marks;
+        *written = Written { marks, unsure: false };
         Ok(())
     }
 
@@ -89,13 +108,14 @@ impl Marks {
     fn keep(&self, logs: &[LogStore], fatal: &Fatal) {
         let mut written = self.0.written.lock();
         let marks = Watermarks(durable(logs));
-        if marks == *written {
+        if marks == written.marks && !written.unsure {
             return;
         }
         match self.0.file.write(&marks) {
-            Ok(()) => *written = marks,
-            // The former file still stands, and what it says still holds.
+            Ok(()) => *written = Written { marks, unsure: false },
+            // What the file says still holds, whichever it is.
             Err(error) if is_passing(&error) => {
+                written.unsure = true;
                 warn!(%error, "the side file of synced positions is not written yet; trying again");
             }
             Err(error) => {
@@ -160,6 +180,28 @@ mod tests {
     use rustix::io::Errno;
 
     use super::*;
+
+    #[test]
+    fn semantics_26_marks_of_a_former_run_are_lowered_before_entries_are_cut_off() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = WatermarkFile::new(directory.path());
+        let at = |index| StoredLogId { term: 1, index };
+        file.write(&Watermarks(BTreeMap::from([(0, at(100).into()), (1, at(7).into())]))).unwrap();
+        let marks = Marks::new(WatermarkFile::new(directory.path()));
+        marks.lower(0, Some(at(95))).unwrap();
+        let lowered = Watermarks(BTreeMap::from([(0, at(95).into()), (1, at(7).into())]));
+        assert_eq!(file.read().unwrap(), lowered);
+    }
+
+    #[test]
+    fn what_may_have_been_written_is_written_again_before_entries_are_cut_off() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = WatermarkFile::new(directory.path());
+        std::fs::write(directory.path().join("SYNCED"), b"damaged").unwrap();
+        let marks = Marks::new(file.clone());
+        marks.lower(0, Some(StoredLogId { term: 1, index: 3 })).unwrap();
+        assert_eq!(file.read().unwrap(), Watermarks::default());
+    }
 
     #[test]
     fn only_what_comes_back_is_waited_for() {

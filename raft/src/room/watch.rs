@@ -99,7 +99,7 @@ impl Turn {
         }
     }
 
-    /// Frees the database's log, which is longer than the tables that come of it.
+    /// Frees the database's log, which tables that are not written out hold on to.
     fn flush(&mut self) {
         if self.flushed.is_some_and(|at| at.elapsed() < FLUSH_PAUSE) {
             return;

@@ -143,9 +143,9 @@ impl Cluster {
         }
     }
 
-    /// Ends a node as a power cut does: what was not synced is gone.
+    /// Ends a node as a power cut does: what was not synced is gone, all of it or the end.
     pub(crate) async fn kill(&self, node: NodeId) {
-        self.machines.lock()[&node].power.cut();
+        self.machines.lock()[&node].power.cut_with_luck(chance(0..4));
         if let Some(shards) = self.net.leave(node) {
             shards.close().await;
         }

@@ -74,12 +74,24 @@ impl Shortener {
         Ok(Self::with(sync, submit, Some(thread)))
     }
 
-    /// One without a thread, for a simulation.
+    /// One without a thread, for a simulation: writing out takes as long as `span` says.
     #[cfg(test)]
-    pub(crate) fn simulated(disk: Arc<dyn Disk>, sync: SyncQueue) -> Self {
+    pub(crate) fn simulated(
+        disk: Arc<dyn Disk>,
+        sync: SyncQueue,
+        span: impl Fn() -> std::time::Duration + Send + 'static,
+    ) -> Self {
+        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
         let after = sync.clone();
-        let submit: Submit =
-            Box::new(move |job| shorten(disk.as_ref(), &after, std::iter::once(job)));
+        tokio::spawn(async move {
+            while let Some(job) = receiver.recv().await {
+                tokio::time::sleep(span()).await;
+                shorten(disk.as_ref(), &after, std::iter::once(job));
+            }
+        });
+        let submit: Submit = Box::new(move |job| {
+            let _ = sender.send(job);
+        });
         Self::with(sync, submit, None)
     }
 

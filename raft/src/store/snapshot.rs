@@ -15,7 +15,7 @@ use super::{
     record::{Record, decode, encode, verify},
 };
 use crate::{
-    disk::{Batch, Disk, Space},
+    disk::{Batch, Space, View},
     machine::read_applied,
     types::{Applied, CommittedLeaderId},
 };
@@ -42,9 +42,8 @@ impl Record for Content {
 mod tests;
 
 /// Packs everything that a group has applied. A damaged record does not travel: it is an error.
-pub(crate) fn build(disk: &dyn Disk, keys: Keys) -> io::Result<Snapshot> {
-    let view = disk.view();
-    let applied = read_applied(view.as_ref(), keys)?;
+pub(crate) fn build(view: &dyn View, keys: Keys) -> io::Result<Snapshot> {
+    let applied = read_applied(view, keys)?;
     let (from, to) = keys.everything();
     let (mut rows, mut outcome) = (Vec::new(), Ok(()));
     view.scan(Space::State, &from, &to, &mut |key, value| {

@@ -174,7 +174,7 @@ fn run(disk: &dyn Disk, jobs: &Receiver<Job>, fatal: &Fatal, stats: &SyncStats) 
             return;
         }
     }
-    // What apply wrote since the last append becomes durable, too.
+    // What was installed or written without waiting becomes durable, too.
     if let Err(error) = disk.sync() {
         fatal(&format!("cannot make writes durable: {error}"));
     }

@@ -3,6 +3,10 @@
 use std::fs;
 
 use super::*;
+use crate::{
+    disk::{Batch, Disk, RocksDisk, Space},
+    store::keys::{Keys, Kind},
+};
 
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
@@ -64,4 +68,33 @@ async fn semantics_26_an_emptied_database_is_refused() {
     fs::remove_dir_all(path.join("raft")).unwrap();
     let refused = Shards::open(on_disk(path, 1, &clock)).await.err().unwrap();
     assert!(matches!(refused, OpenError::LogWentBackwards { found: 0, .. }), "{refused}");
+}
+
+/// As after a crash that came before the log said that it begins behind a snapshot, or before an
+/// entry was written that others had committed.
+#[tokio::test]
+async fn semantics_26_a_state_that_goes_further_than_its_log_is_no_loss() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, clock) = (directory.path(), Arc::new(ManualClock::default()));
+    let shards = Shards::open(on_disk(path, 1, &clock)).await.unwrap();
+    declare(&shards, "a").await.unwrap();
+    shards.close().await;
+    drop(shards);
+    let disk = RocksDisk::open(&path.join("raft")).unwrap();
+    let mut batch = Batch::default();
+    for group in 0..=1 {
+        let (from, to) = Keys::new(group).all(Kind::Entry);
+        batch.delete_range(Space::Log, from, to);
+    }
+    disk.write(&batch).unwrap();
+    disk.sync().unwrap();
+    drop(disk);
+    let shards = Shards::open(on_disk(path, 1, &clock)).await.unwrap();
+    assert!(holds(&shards, "a"));
+    declare(&shards, "b").await.unwrap();
+    shards.close().await;
+    drop(shards);
+    let shards = Shards::open(on_disk(path, 1, &clock)).await.unwrap();
+    assert!(holds(&shards, "a") && holds(&shards, "b"));
+    shards.close().await;
 }

@@ -76,16 +76,16 @@ impl Tail {
     }
 
     /// Forgets entries that a snapshot stands for, one of this replica's own or, where it goes
-    /// beyond the end, one that came when the boot clock showed `now`.
+    /// beyond the end, one that came when the boot clock showed `now` and is durable.
     pub(super) fn purge(&mut self, upto: LogId, now: u64) {
         if self.last < Some(upto) {
             self.received = BTreeMap::from([(upto.index, now)]);
+            self.durable = Some(upto);
         }
         self.entries = self.entries.split_off(&(upto.index + 1));
         self.weigh();
         self.purged = self.purged.max(Some(upto));
         self.last = self.last.max(Some(upto));
-        self.durable = self.durable.max(Some(upto));
     }
 
     /// The entries `from <= index < to` that are here, and where they begin: what exists before

@@ -12,7 +12,7 @@ use crate::{
     command::{
         Command, Envelope, Founding, Proposal, Reply, Report, ReportBody, SinkAdvance, Stamp,
     },
-    disk::{CutDisk, MemoryDisk},
+    disk::{CutDisk, Disk, MemoryDisk},
     fixture::{Stored, register, spec, stored},
     machine::{Machine, Replica},
     types::{Entry, LogEntry, Payload, StoredLogId},
