@@ -164,7 +164,7 @@ impl Halves {
 
 /// Where the half of a number begins.
 fn place(number: u64, size: usize) -> usize {
-    if number % 2 == 0 { 0 } else { size }
+    if number.is_multiple_of(2) { 0 } else { size }
 }
 
 fn said(half: &Half) -> Vec<u8> {
