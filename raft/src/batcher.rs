@@ -1,20 +1,17 @@
 //! One task per group that packs what many callers propose into few log entries.
 //!
-//! There is no timer: while an entry is in flight, what arrives waits for the next one, so an
-//! idle group answers at once and a busy one shares its entries and fsyncs.
+//! There is no timer: while an entry of writes is in flight, what arrives waits for the next one, so
+//! an idle group answers at once and a busy one shares its entries and fsyncs.
 //!
 //! Invariant: a term's first entry is `TermStarted`, alone and committed, before anything else
 //! of that term (SEMANTICS 1).
 
+mod flights;
 mod packing;
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::{
-    StreamExt,
-    future::{BoxFuture, FutureExt, ready},
-    stream::FuturesUnordered,
-};
+use futures_util::future::{FutureExt, ready};
 use model::{Millis, NodeId, Revision, ShardId, ShardTime, Term};
 use openraft::{
     Instant as _, ReadPolicy, ServerState, errors::ClientWriteError, impls::ProgressResponder,
@@ -41,11 +38,9 @@ use crate::{
     timing::LEASE,
     types::{CommittedLeaderId, Raft, ServerMetrics, TypeConfig},
 };
+use flights::{Callers, Cargo, Flight, Flights};
 use packing::fitting;
 
-/// Entries that wait for their fsync while the next one fills. A second one would halve what an
-/// entry holds, and an entry costs more than a command.
-const IN_FLIGHT: usize = 1;
 /// The most commands of one entry.
 const MOST: usize = 1_024;
 /// An entry that is not committed by then has an unknown outcome.
@@ -78,7 +73,6 @@ pub(crate) struct Pending {
     pub(crate) answer: oneshot::Sender<Result<Answer, ProposeError>>,
 }
 
-type Flight = BoxFuture<'static, (Vec<oneshot::Sender<Result<Answer, ProposeError>>>, Landing)>;
 type Landing = Result<(Vec<Reply>, Revision, Term), ProposeError>;
 
 /// See the module.
@@ -106,7 +100,7 @@ pub(crate) struct Batcher {
 impl Batcher {
     /// Runs until the inbox is closed and everything in flight has landed.
     pub(crate) async fn run(mut self) {
-        let mut flights: FuturesUnordered<Flight> = FuturesUnordered::new();
+        let mut flights = Flights::default();
         let (mut waiting, mut ended) = (Vec::with_capacity(MOST), false);
         self.follow_leadership().await;
         let mut look = interval(LOOK);
@@ -114,7 +108,7 @@ impl Batcher {
         loop {
             // Where another leads already, who waits is to ask it.
             let paused = *self.paused.borrow() && self.leadership().is_some();
-            let room = flights.len() < IN_FLIGHT && !paused;
+            let room = flights.has_room() && !paused;
             let idle = flights.is_empty() && self.leadership().is_some() && !paused;
             let until_due = self.until_due();
             tokio::select! {
@@ -134,21 +128,27 @@ impl Batcher {
                     look.reset();
                 }
                 Ok(()) = self.paused.changed() => {}
-                Some((callers, landing)) = flights.next(), if !flights.is_empty() => {
+                Some((callers, landing)) = flights.landed(), if !flights.is_empty() => {
                     deliver(self.shard, callers, landing);
                 }
                 () = ready(()), if room && !waiting.is_empty() => {
-                    flights.extend(self.launch(fitting(&mut waiting)));
+                    if let Some(flight) = self.launch(fitting(&mut waiting)) {
+                        flights.begin(flight);
+                    }
                 }
                 count = self.inbox.recv_many(&mut waiting, MOST), if room => {
                     if count == 0 {
                         break;
                     }
                 }
-                () = sleep(until_due), if idle => flights.extend(self.tick()),
+                () = sleep(until_due), if idle => {
+                    if let Some(flight) = self.tick() {
+                        flights.begin(flight);
+                    }
+                }
             }
         }
-        while let Some((callers, landing)) = flights.next().await {
+        while let Some((callers, landing)) = flights.landed().await {
             deliver(self.shard, callers, landing);
         }
     }
@@ -300,20 +300,18 @@ impl Batcher {
     }
 
     /// Sends one entry on its way; answers at once where this node does not lead.
-    fn propose(
-        &self,
-        envelopes: Vec<Envelope>,
-        callers: Vec<oneshot::Sender<Result<Answer, ProposeError>>>,
-    ) -> Option<Flight> {
+    fn propose(&self, envelopes: Vec<Envelope>, callers: Callers) -> Option<Flight> {
         let Some(leadership) = self.leadership() else {
             deliver(self.shard, callers, Err(self.not_leader()));
             return None;
         };
         let now = self.clock.boot_millis();
         let stamp = self.stamp(false, now.saturating_sub(leadership.base), now);
+        let cargo = Cargo::of(&envelopes);
         let proposal = Proposal { stamp, envelopes: envelopes.into() };
         let attempt = write(self.raft.clone(), self.shard, leadership.term.0, proposal);
-        Some(async move { (callers, attempt.await) }.boxed())
+        let landing = async move { (callers, attempt.await) }.boxed();
+        Some(Flight { cargo, landing })
     }
 
     /// Lets time pass: timers fire, and what is older than its retention is forgotten, which is
@@ -366,11 +364,7 @@ async fn write(raft: Raft, shard: ShardId, term: u64, proposal: Proposal) -> Lan
     }
 }
 
-fn deliver(
-    shard: ShardId,
-    callers: Vec<oneshot::Sender<Result<Answer, ProposeError>>>,
-    landing: Landing,
-) {
+fn deliver(shard: ShardId, callers: Callers, landing: Landing) {
     match landing {
         Ok((replies, revision, term)) => {
             for (caller, reply) in callers.into_iter().zip(replies) {

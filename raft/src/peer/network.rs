@@ -51,14 +51,15 @@ pub(crate) struct Peer {
     group: u64,
     node: NodeId,
     transport: Arc<dyn PeerTransport>,
-    beats: Beats,
+    /// Where nothing but heartbeats goes this way: when they begin.
+    beats: Option<Beats>,
 }
 
 impl Peers {
     /// The way to one node.
     pub(super) fn to(&self, node: NodeId) -> Peer {
-        let Self { group, transport, beats } = self.clone();
-        Peer { group, node, transport, beats }
+        let transport = Arc::clone(&self.transport);
+        Peer { group: self.group, node, transport, beats: None }
     }
 }
 
@@ -67,6 +68,10 @@ impl RaftNetworkFactory<TypeConfig> for Peers {
 
     async fn new_client(&mut self, target: u64, _node: &BasicNode) -> Peer {
         self.to(NodeId(target))
+    }
+
+    async fn new_heartbeat_client(&mut self, target: u64, _node: &BasicNode) -> Peer {
+        Peer { beats: Some(self.beats.clone()), ..self.to(NodeId(target)) }
     }
 }
 
@@ -93,11 +98,12 @@ impl Peer {
     }
 
     /// The heartbeats of all groups begin at one moment. Those that confirm a read look alike, and
-    /// lose a moment where they meet one.
+    /// lose a moment where they meet one; what says that entries are committed looks alike, too, but
+    /// goes the way of entries, because somebody waits for it.
     fn haste(&self, request: &Request) -> Haste {
         match request {
             Request::Piece(_) => Haste::Bulk,
-            Request::Append(append) if append.entries.is_empty() && self.beats.just_began() => {
+            Request::Append(_) if self.beats.as_ref().is_some_and(Beats::just_began) => {
                 Haste::Company
             }
             _ => Haste::Now,
