@@ -31,7 +31,7 @@
 //! | `bug-cursor-ahead` | the cursor passes events that the sink has not acknowledged | `sink-fails`, EIO or a full disk at the event file; crash at `sink-before-write` | E: a gap |
 //! | `bug-restart-slots` | slots missed for a restart are not in the ledger | kill -9 longer than an interval | coverage adds up |
 //! | `bug-slot-twice` | apply takes a second result of a slot | `report-repeats` | coverage adds up; one failure counts twice |
-//! | `bug-lose-for-timer` | a pending `for:` begins anew at a restart | kill -9 while it is pending | a transition comes late by the time before the kill |
+//! | `bug-lose-for-timer` | a pending `for:` begins anew at a restart | a stop in order while it is pending (after a kill it comes of the log again) | a transition comes late by the time before the kill |
 //! | `bug-bad-checksum` | checksums of records and of RocksDB's blocks are not compared | `corrupt-record`; a flipped bit in an SST | D: served, or refused by chance |
 //! | `bug-fault-is-critical` | what the monitor could not do is told as the target's failure | no descriptors, DNS down, `probe-panics`, `probe-hangs` | U |
 //! | `bug-skip-slot` | whoever comes to lead leaves out the first slot | stops in order | P: a slot is missed and nothing has failed |

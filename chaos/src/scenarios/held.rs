@@ -1,4 +1,6 @@
-//! Row 1: the node is killed while a threshold is violated and its holding time (`for:`) runs.
+//! Row 1: the node is killed, or stopped in order, while a threshold is violated and its holding time
+//! (`for:`) runs. After a kill the latest entries of the log are applied again; after a stop the state
+//! is read as it was written out.
 
 use std::time::{Duration, SystemTime};
 
@@ -17,7 +19,7 @@ use crate::{
 
 pub(super) const KILL_TIMERS: Scenario = Scenario {
     name: "kill-timers",
-    fault: "kill -9 while thresholds wait for their time, and a start at once",
+    fault: "kill -9, or a stop in order, while thresholds wait for their time, and a start at once",
     begin: |_| Ok(Box::new(Held { declared: false })),
     ..super::restart::KILL
 };
@@ -53,8 +55,13 @@ impl Fault for Held {
             }
             let kill_at = arena.random().random_range(HOLD / 2..HOLD * 9 / 10);
             go_on(arena, &client, &mut timers, kill_at).await?;
-            arena.fault("kill -9 while thresholds wait");
-            arena.kill()?;
+            if arena.random().random_bool(0.5) {
+                arena.fault("kill -9 while thresholds wait");
+                arena.kill()?;
+            } else {
+                arena.fault("a stop in order while thresholds wait");
+                arena.stop_at(0).await?;
+            }
             arena.start().await?;
             go_on(arena, &client, &mut timers, HOLD + 2 * SLACK).await?;
             arena.history.timers.extend(timers);
