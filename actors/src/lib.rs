@@ -26,4 +26,4 @@ mod resource;
 mod scheduler;
 mod shard;
 
-pub use node::{Actors, Settings, SinkSetting, StartError};
+pub use node::{Actors, Settings, SinkKind, SinkSetting, StartError};

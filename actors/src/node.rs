@@ -21,8 +21,8 @@ use crate::{
     shard::{Common, ShardArguments, ShardMessage, ShardSupervisor},
     sink::SinkError,
 };
-pub use sinks::SinkSetting;
 pub(crate) use sinks::{SinkHandle, Sinks};
+pub use sinks::{SinkKind, SinkSetting};
 
 const STOP: Duration = Duration::from_secs(8);
 

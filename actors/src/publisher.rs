@@ -5,11 +5,13 @@
 //! that one dead sink slows nobody.
 
 mod backoff;
+mod fault;
 mod metrics;
 mod monitor;
 mod progress;
 mod session;
 mod step;
+mod takeover;
 
 #[cfg(test)]
 mod tests;
@@ -22,7 +24,12 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use self::{backoff::Backoff, progress::Progress, session::Session};
+use self::{
+    backoff::Backoff,
+    fault::Fault,
+    progress::{Progress, Target},
+    session::Session,
+};
 use crate::sink::EventSink;
 
 pub use metrics::PublishMetrics;
@@ -70,8 +77,8 @@ impl Publisher {
         let mut backoff = Backoff::default();
         let mut progress = Progress::default();
         loop {
-            let session = Session::new(self, &mut progress, &mut backoff);
-            let Err(fault) = session.run(stop).await else { break };
+            let session = Session::run(self, &mut progress, &mut backoff, stop);
+            let Err(fault) = session.await else { break };
             self.report(&fault, progress.acknowledged()).await;
             let pause = backoff.next();
             if stop.run_until_cancelled(sleep(pause)).await.is_none() {
@@ -81,9 +88,9 @@ impl Publisher {
         self.finish(&mut progress).await;
     }
 
-    async fn report(&self, fault: &session::Fault, acknowledged: Option<model::Offset>) {
+    async fn report(&self, fault: &Fault, acknowledged: Option<model::Offset>) {
         let behind = self.is_behind_retention(acknowledged).await;
-        let broken = behind || matches!(fault, session::Fault::Ahead { .. });
+        let broken = behind || matches!(fault, Fault::Ahead { .. });
         let state = if broken { SinkState::Broken } else { SinkState::Retrying };
         let (shard, sink) = (self.shard, self.sink.name());
         warn!(%shard, sink, ?state, %fault, "publishing is interrupted");
@@ -92,7 +99,7 @@ impl Publisher {
 
     /// Whether events are lost to the sink whenever it comes back (SEMANTICS 9).
     async fn is_behind_retention(&self, acknowledged: Option<model::Offset>) -> bool {
-        let cursor = || self.shards.sink_cursor(self.shard, self.sink.name());
+        let cursor = || self.target().cursor();
         let Some(after) = acknowledged.or_else(|| cursor().map(|cursor| cursor.offset)) else {
             return false;
         };
@@ -100,9 +107,14 @@ impl Publisher {
         page.is_ok_and(|page| page.floor > after.next())
     }
 
+    fn target(&self) -> Target {
+        let (shards, sink) = (self.shards.clone(), self.sink.name().to_owned());
+        Target { shards, shard: self.shard, sink }
+    }
+
     async fn finish(&self, progress: &mut Progress) {
         let (shard, sink) = (self.shard, self.sink.name());
-        match progress.commit(&self.shards, shard, sink).await {
+        match progress.commit(&self.target()).await {
             Ok(()) => debug!(%shard, sink, "stopped publishing"),
             Err(fault) => warn!(%shard, sink, %fault, "stopped publishing without a cursor"),
         }

@@ -4,25 +4,25 @@
 //! goes on is decided by what it holds, never by what anybody remembers having sent
 //! (SEMANTICS 10).
 
+mod attributes;
 mod error;
 mod file;
 mod gap;
+mod pulsar;
 
 #[cfg(test)]
 pub(crate) mod testing;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt, ready};
 use model::{Offset, ShardId, event::Event};
 use raft::SinkCursor;
 
 pub use error::SinkError;
 pub use file::{FileSettings, FileSink};
 pub use gap::Gap;
+pub use pulsar::{PulsarSettings, PulsarSink};
 
 /// One destination of all events of the shards that this node leads.
-///
-/// Futures may be dropped at any await. What they had handed over by then may still become
-/// durable, but never after a [`EventSink::tail`] of the same shard that was asked later.
 pub trait EventSink: Send + Sync + 'static {
     /// The name under which its cursors are kept; unique in the cluster.
     fn name(&self) -> &str;
@@ -30,25 +30,52 @@ pub trait EventSink: Send + Sync + 'static {
     /// What kind it is, for people and metrics: `file`, `pulsar`.
     fn kind(&self) -> &'static str;
 
-    /// What the sink itself holds of a shard: everything up to the answer, counted from the
-    /// cursor on. `None` where it holds nothing.
-    ///
-    /// An answer before the cursor, or none to a cursor that has a position, says that the sink
-    /// has lost what it acknowledged: it is sent again.
+    /// Opens a connection for one shard.
     ///
     /// # Errors
-    /// The sink cannot be read: come back later.
-    fn tail<'a>(
-        &'a self,
-        shard: ShardId,
-        cursor: Option<&'a SinkCursor>,
-    ) -> BoxFuture<'a, Result<Option<Held>, SinkError>>;
+    /// The sink cannot be reached: come back later.
+    fn connect(&self, shard: ShardId)
+    -> BoxFuture<'_, Result<Box<dyn Connection + '_>, SinkError>>;
 
-    /// Hands over a batch. Returns when all of it is durable, in order.
+    /// Writes what was handed over, and takes nothing more.
+    fn close(&self) -> BoxFuture<'_, ()> {
+        ready(()).boxed()
+    }
+}
+
+/// One way to a sink, which is never replaced: it works, or it has ended (decision 16).
+///
+/// Of what was sent on it, in this order, the sink holds a beginning. A future of its that is dropped
+/// ends it, unless it says otherwise. What was sent by then may still become durable, but not after
+/// a [`Connection::read`] of the same shard that was asked later.
+pub trait Connection: Send {
+    /// What the sink itself holds: everything up to the answer, counted from the cursor on.
     ///
     /// # Errors
-    /// Some of the batch may be durable. Ask for the tail before sending anything again.
-    fn append<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Held, SinkError>>;
+    /// It has ended.
+    fn read<'a>(&'a mut self, cursor: &'a SinkCursor) -> BoxFuture<'a, Result<Reach, SinkError>>;
+
+    /// Hands over events that follow those before them. Returns when they are on their way.
+    ///
+    /// # Errors
+    /// It has ended. Some may be durable.
+    fn send<'a>(&'a mut self, batch: &'a Batch) -> BoxFuture<'a, Result<(), SinkError>>;
+
+    /// Waits until the sink holds more of what was sent than it said before, or the connection has
+    /// ended. May be dropped, and then asked again.
+    ///
+    /// # Errors
+    /// It has ended.
+    fn receipt(&mut self) -> BoxFuture<'_, Result<Held, SinkError>>;
+}
+
+/// How far a sink reaches, by what it says itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Where sending goes on.
+    pub held: Held,
+    /// Whether it has lost something that it had acknowledged, so that the cursor is to say less.
+    pub lost: bool,
 }
 
 /// How far a sink holds a shard's events.
@@ -56,8 +83,8 @@ pub trait EventSink: Send + Sync + 'static {
 pub struct Held {
     /// Everything up to here.
     pub offset: Offset,
-    /// The sink's own name for that place; empty where it has none, and cannot tell a loss.
-    pub position: String,
+    /// The sink's own name for that place; absent where it has none, and cannot tell a loss.
+    pub position: Option<String>,
 }
 
 /// Consecutive events of one shard, and what retention took just before them.

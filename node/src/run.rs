@@ -218,13 +218,20 @@ fn settings(
     descriptors: Descriptors,
 ) -> Settings {
     let sinks = config.sinks.iter().map(|sink| {
-        let SinkKind::File(file) = &sink.kind;
-        SinkSetting {
-            name: sink.name.clone(),
-            path: file.path.clone(),
-            rotate_bytes: file.rotate_bytes,
-            keep: file.keep.map(|keep| keep as usize),
-        }
+        let kind = match sink.kind.clone() {
+            SinkKind::File(file) => actors::SinkKind::File {
+                path: file.path,
+                rotate_bytes: file.rotate_bytes,
+                keep: file.keep.map(|keep| keep as usize),
+            },
+            SinkKind::Pulsar(pulsar) => actors::SinkKind::Pulsar {
+                url: pulsar.url,
+                admin_url: pulsar.admin_url,
+                topic: pulsar.topic,
+                token_file: pulsar.token_file,
+            },
+        };
+        SinkSetting { name: sink.name.clone(), kind }
     });
     let secrets = config.secrets.iter();
     let probes = ProbeSettings {

@@ -15,7 +15,7 @@ mod push;
 mod register;
 mod remove;
 mod set_config;
-mod sink_cursor;
+mod sinks;
 mod term;
 mod tick;
 mod trim;
@@ -92,7 +92,8 @@ fn dispatch(context: &mut Context<'_>, command: &Command) -> Reply {
         Command::Remove(removal) => remove::apply(context, removal),
         Command::Observe(reports) => observe::apply(context, reports),
         Command::Push(push) => push::apply(context, push),
-        Command::SinkCursor(advance) => sink_cursor::apply(context, advance),
+        Command::SinkCursor(advance) => sinks::advance(context, advance),
+        Command::ChangeSink(change) => sinks::change(context, change),
         Command::SetMaintenance { name, window } => {
             maintenance::set(context, name, window.as_ref())
         }

@@ -8,8 +8,8 @@ mod reply;
 use std::sync::Arc;
 
 use model::{
-    Incarnation, Metrics, Miss, NodeId, Outcome, Owner, ResourceId, ResourceSpec, WallTime,
-    event::ClusterIdentity, maintenance::Maintenance,
+    Incarnation, Metrics, Miss, NodeId, Offset, Outcome, Owner, ResourceId, ResourceSpec, WallTime,
+    delivery::Change, event::ClusterIdentity, maintenance::Maintenance,
 };
 use serde::{Deserialize, Serialize};
 
@@ -95,7 +95,7 @@ pub enum Command {
     Observe(Vec<Report>),
     /// What a client reported for a push-fed resource.
     Push(Box<Push>),
-    /// Moves a sink's cursor forward.
+    /// Moves a sink's cursor forward, as versions proposed it that had no sessions.
     SinkCursor(SinkAdvance),
     /// `meta`: sets or deletes a maintenance window; assigns its version.
     SetMaintenance {
@@ -155,6 +155,8 @@ pub enum Command {
         /// would not have seen each other.
         left: usize,
     },
+    /// A shard: changes the cursor of a sink.
+    ChangeSink(SinkChange),
 }
 
 /// What a group learns at its founding.
@@ -263,7 +265,18 @@ pub struct Push {
     pub observed_at: WallTime,
 }
 
-/// How far a sink has acknowledged (SEMANTICS 9).
+/// What becomes of a sink's cursor (SEMANTICS 9, decision 16).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SinkChange {
+    /// The sink's name.
+    pub sink: String,
+    /// Where a sink begins that has no cursor yet: everything up to here is passed over.
+    pub from: Offset,
+    /// What becomes of it.
+    pub change: Change<String>,
+}
+
+/// How far a sink has acknowledged; see [`Command::SinkCursor`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SinkAdvance {
     /// The sink's name.

@@ -54,7 +54,7 @@ pub use batcher::Answer;
 pub use clock::{Clock, SystemClock};
 pub use command::{
     Command, DeclareOutcome, Envelope, Precondition, Push, Refusal, Registration, Removal, Reply,
-    Report, ReportBody, ReportReply, SinkAdvance,
+    Report, ReportBody, ReportReply, SinkChange,
 };
 pub use config::ConfigOutcome;
 pub use disk::{Batch, Disk, Fatal, MemoryDisk, RocksDisk, Space, View, Visit, Write};

@@ -102,19 +102,27 @@ impl Record for OutboxRecord {
     const VERSION: u8 = 1;
 }
 
-/// How far a sink has acknowledged a shard's outbox (SEMANTICS 9).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SinkCursor {
-    /// Raised by a reset; what belongs to a former epoch is ignored.
-    pub epoch: u64,
-    /// Everything up to this offset is acknowledged.
-    pub offset: Offset,
-    /// The sink's own name for that place.
-    pub position: String,
+/// How far a sink has acknowledged a shard's outbox (SEMANTICS 9). The position is the sink's own
+/// name for that place.
+pub type SinkCursor = model::delivery::SinkCursor<String>;
+
+/// A cursor before there were sessions.
+#[derive(Deserialize)]
+struct SinkCursorV1 {
+    epoch: u64,
+    offset: Offset,
+    position: String,
 }
 
 impl Record for SinkCursor {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    fn migrate(version: u8, bytes: &[u8]) -> Option<Self> {
+        let former = (version == 1).then(|| postcard::from_bytes(bytes).ok())??;
+        let SinkCursorV1 { epoch, offset, position } = former;
+        let position = Some(position).filter(|position| !position.is_empty());
+        Some(Self { epoch, session: 0, offset, position })
+    }
 }
 
 /// A maintenance window in `meta`: the highest version per name counts, deletions included.

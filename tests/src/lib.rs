@@ -4,6 +4,7 @@
 //! for making inputs (cursors, times). The event checker is a second, independent one.
 
 pub mod binary;
+pub mod broker;
 pub mod client;
 pub mod cluster;
 pub mod component;

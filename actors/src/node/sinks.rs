@@ -6,7 +6,7 @@ use raft::Shards;
 
 use crate::{
     publisher::{PublishMetrics, SinkHealth, SinkMonitor},
-    sink::{EventSink, FileSettings, FileSink, SinkError},
+    sink::{EventSink, FileSettings, FileSink, PulsarSettings, PulsarSink, SinkError},
 };
 
 /// A sink as configured.
@@ -14,12 +14,33 @@ use crate::{
 pub struct SinkSetting {
     /// Its name, under which its cursors are kept.
     pub name: String,
-    /// The file to write to.
-    pub path: PathBuf,
-    /// When to begin a new file, in bytes; a default where absent.
-    pub rotate_bytes: Option<u64>,
-    /// How many former files to keep; a default where absent.
-    pub keep: Option<usize>,
+    /// What it is.
+    pub kind: SinkKind,
+}
+
+/// The kinds of sink.
+#[derive(Debug, Clone)]
+pub enum SinkKind {
+    /// A file of this node.
+    File {
+        /// The file to write to.
+        path: PathBuf,
+        /// When to begin a new file, in bytes; a default where absent.
+        rotate_bytes: Option<u64>,
+        /// How many former files to keep; a default where absent.
+        keep: Option<usize>,
+    },
+    /// A topic of Apache Pulsar.
+    Pulsar {
+        /// See [`PulsarSettings::url`].
+        url: String,
+        /// See [`PulsarSettings::admin_url`].
+        admin_url: Option<String>,
+        /// See [`PulsarSettings::topic`].
+        topic: String,
+        /// See [`PulsarSettings::token_file`].
+        token_file: Option<PathBuf>,
+    },
 }
 
 /// A sink and what is known of it.
@@ -27,7 +48,6 @@ pub struct SinkSetting {
 pub(crate) struct SinkHandle {
     pub(crate) sink: Arc<dyn EventSink>,
     pub(crate) monitor: Arc<SinkMonitor>,
-    file: Arc<FileSink>,
 }
 
 /// See the module.
@@ -45,13 +65,9 @@ impl Sinks {
     ) -> Result<Self, SinkError> {
         let mut handles = Vec::new();
         for setting in settings {
-            let mut file = FileSettings::new(setting.name, setting.path);
-            file.rotate_bytes = setting.rotate_bytes.unwrap_or(file.rotate_bytes);
-            file.keep = setting.keep.unwrap_or(file.keep);
-            let file = Arc::new(FileSink::open(file, shards.cluster().clone()).await?);
-            let monitor = Arc::new(SinkMonitor::new(file.as_ref()));
-            let sink: Arc<dyn EventSink> = Arc::clone(&file) as Arc<dyn EventSink>;
-            handles.push(SinkHandle { sink, monitor, file });
+            let sink = open(setting, shards).await?;
+            let monitor = Arc::new(SinkMonitor::new(sink.as_ref()));
+            handles.push(SinkHandle { sink, monitor });
         }
         Ok(Self { handles: Arc::new(handles), metrics })
     }
@@ -74,7 +90,24 @@ impl Sinks {
 
     pub(crate) async fn close(&self) {
         for handle in self.handles.iter() {
-            handle.file.close().await;
+            handle.sink.close().await;
         }
     }
+}
+
+async fn open(setting: SinkSetting, shards: &Shards) -> Result<Arc<dyn EventSink>, SinkError> {
+    let (name, cluster) = (setting.name, shards.cluster().clone());
+    Ok(match setting.kind {
+        SinkKind::File { path, rotate_bytes, keep } => {
+            let mut file = FileSettings::new(name, path);
+            file.rotate_bytes = rotate_bytes.unwrap_or(file.rotate_bytes);
+            file.keep = keep.unwrap_or(file.keep);
+            Arc::new(FileSink::open(file, cluster).await?)
+        }
+        SinkKind::Pulsar { url, admin_url, topic, token_file } => {
+            let shards = shards.shard_count();
+            let settings = PulsarSettings { name, url, admin_url, topic, token_file, shards };
+            Arc::new(PulsarSink::new(settings, cluster)?)
+        }
+    })
 }

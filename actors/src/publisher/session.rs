@@ -1,9 +1,9 @@
-//! One stretch of publishing: from reading what the sink holds to the first thing that fails.
+//! One session: from opening a connection to the first thing that fails.
 
-use std::time::Duration;
+use std::{collections::VecDeque, future::pending, time::Duration};
 
-use model::{Offset, Revision, ShardId};
-use raft::{ProposeError, ReadError, SinkCursor, bug};
+use model::{Offset, Revision};
+use raft::bug;
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until, timeout},
@@ -14,46 +14,38 @@ use tracing::{debug, warn};
 use super::{
     Publisher, SinkState,
     backoff::Backoff,
-    progress::Progress,
+    fault::Fault,
+    progress::{Progress, is_usual},
     step::{self, Step},
+    takeover::Begun,
 };
-use crate::sink::{Batch, Gap, Held, SinkError};
+use crate::sink::{Batch, Connection, Gap, Held, SinkError};
 
-/// Events that are handed over at once.
+/// Events that are handed over at once, and those that may wait for receipts.
 const PAGE: usize = 512;
-/// How long a sink may take for a batch, and to find its tail, before it counts as hung.
-const APPEND: Duration = Duration::from_secs(if cfg!(test) { 3 } else { 30 });
-const TAIL: Duration = Duration::from_secs(120);
+const MOST: u64 = 4 * PAGE as u64;
+/// How long a sink may give no receipt for what was sent, before it counts as hung.
+const RECEIPT: Duration = Duration::from_secs(if cfg!(test) { 3 } else { 30 });
 
-/// Why a stretch ended.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Fault {
-    #[error(transparent)]
-    Sink(#[from] SinkError),
-    #[error("{sink} has not answered for {} s; it is asked again", .waited.as_secs())]
-    Hung { sink: String, waited: Duration },
-    #[error("{sink} acknowledged offset {held} of {sent} that were sent; they are sent again")]
-    Partly { sink: String, held: Offset, sent: Offset },
-    #[error(
-        "{sink} holds shard {shard} up to offset {held}, the shard itself ends at {head}: it has \
-         lost acknowledged events; restore the data directory, or give the sink a fresh place"
-    )]
-    Ahead { sink: String, shard: ShardId, held: Offset, head: Offset },
-    #[error("the outbox of shard {shard} lacks offset {offset}; restore the node's data directory")]
-    Missing { shard: ShardId, offset: Offset },
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    #[error(transparent)]
-    Propose(#[from] ProposeError),
-    #[error("shard {0} has no quorum, its cursor is not kept; it is tried again")]
-    NoQuorum(ShardId),
-    #[error("the cursor was refused: {0}")]
-    Cursor(String),
+/// Who lasts so long although there is nothing to send works.
+const PROVEN: Duration = Duration::from_secs(5);
+
+/// What was sent, and waits for its receipt.
+struct Sent {
+    last: Offset,
+    events: u64,
+    gap: Option<Gap>,
+    at: Instant,
 }
 
 enum Woken {
     Stop,
     Again,
+    Closed,
+    Receipt(Result<Held, SinkError>),
+    Told(Result<(), Fault>),
+    Due,
+    Hung,
 }
 
 /// See the module.
@@ -61,106 +53,139 @@ pub(super) struct Session<'a> {
     publisher: &'a Publisher,
     progress: &'a mut Progress,
     backoff: &'a mut Backoff,
+    connection: Box<dyn Connection + 'a>,
     applied: watch::Receiver<Revision>,
+    /// Everything up to here was sent.
+    sent: Offset,
+    flight: VecDeque<Sent>,
+    began: Instant,
+    /// When a receipt came last, or the first was begun to be waited for.
+    moved: Instant,
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn new(
+    /// Takes over, and publishes until `stop` is cancelled or the shard is closed. What was sent by
+    /// then is waited for.
+    pub(super) async fn run(
         publisher: &'a Publisher,
         progress: &'a mut Progress,
         backoff: &'a mut Backoff,
-    ) -> Self {
+        stop: &CancellationToken,
+    ) -> Result<(), Fault> {
         let applied = publisher.shards.applied(publisher.shard);
-        Self { publisher, progress, backoff, applied }
+        let Some(begun) = stop.run_until_cancelled(publisher.take_over()).await else {
+            return Ok(());
+        };
+        let Begun { connection, cursor, held } = begun?;
+        let (sent, flight, began) = (held.offset, VecDeque::new(), Instant::now());
+        progress.begin(&cursor, held);
+        let moved = began;
+        let session =
+            Self { publisher, progress, backoff, connection, applied, sent, flight, began, moved };
+        session.publish(stop).await
     }
 
-    /// Publishes until `stop` is cancelled or the shard is closed. What was handed over by then
-    /// is waited for.
-    pub(super) async fn run(mut self, stop: &CancellationToken) -> Result<(), Fault> {
-        let mut acknowledged = match stop.run_until_cancelled(self.take_over()).await {
-            Some(begun) => begun?,
-            None => return Ok(()),
-        };
-        while !stop.is_cancelled() {
+    async fn publish(mut self, stop: &CancellationToken) -> Result<(), Fault> {
+        loop {
             self.applied.borrow_and_update();
-            if self.progress.is_outdated(self.cursor().as_ref()) {
-                acknowledged = self.take_over().await?;
+            if self.progress.is_over(self.publisher.target().cursor().as_ref()) {
+                return Err(Fault::Outdated { shard: self.publisher.shard });
             }
-            let (shards, shard) = (&self.publisher.shards, self.publisher.shard);
-            let page = shards.outbox(shard, acknowledged, PAGE).await?;
-            let head = page.head;
-            match step::next(shard, acknowledged, shards.now(), page) {
-                Step::Wait => match self.wait(stop).await {
-                    Woken::Again => {}
-                    Woken::Stop => return Ok(()),
-                },
-                Step::Send(batch) => acknowledged = self.send(batch).await?,
-                Step::Ahead => return Err(self.ahead(acknowledged, head)),
-                Step::Missing => {
-                    return Err(Fault::Missing { shard, offset: acknowledged.next() });
+            if stop.is_cancelled() {
+                if self.flight.is_empty() {
+                    return Ok(());
                 }
+            } else if self.has_room() && self.send_more().await? {
+                continue;
             }
-            self.commit_if_due().await;
+            match self.wait(stop).await {
+                Woken::Stop | Woken::Again => {}
+                Woken::Closed => return Ok(()),
+                Woken::Receipt(held) => self.received(held?)?,
+                Woken::Told(outcome) => self.told(outcome)?,
+                Woken::Due => self.progress.propose(self.publisher.target()),
+                Woken::Hung => return Err(self.hung()),
+            }
         }
+    }
+
+    fn has_room(&self) -> bool {
+        self.flight.iter().map(|sent| sent.events).sum::<u64>() < MOST
+    }
+
+    /// Sends what comes next. Returns whether there was anything.
+    async fn send_more(&mut self) -> Result<bool, Fault> {
+        let Publisher { shards, shard, .. } = self.publisher;
+        let page = shards.outbox(*shard, self.sent, PAGE).await?;
+        let head = page.head;
+        match step::next(*shard, self.sent, shards.now(), page) {
+            Step::Wait => Ok(false),
+            Step::Send(batch) => self.send(batch).await.map(|()| true),
+            Step::Ahead => Err(self.ahead(head)),
+            Step::Missing => Err(Fault::Missing { shard: *shard, offset: self.sent.next() }),
+        }
+    }
+
+    async fn send(&mut self, batch: Batch) -> Result<(), Fault> {
+        let last = batch.last().expect("a batch to be sent is not empty");
+        if bug!("bug-cursor-ahead") {
+            self.progress.advance(Held { offset: last, position: None });
+            self.progress.propose(self.publisher.target());
+        }
+        let at = Instant::now();
+        let sent = timeout(RECEIPT, self.connection.send(&batch)).await;
+        sent.map_err(|_| self.hung())??;
+        if self.flight.is_empty() {
+            self.moved = at;
+        }
+        let (events, gap) = (batch.events.len() as u64, batch.gap);
+        self.flight.push_back(Sent { last, events, gap, at });
+        self.sent = last;
         Ok(())
     }
 
-    /// Reads what the sink holds: that, and nothing remembered, says where to go on.
-    async fn take_over(&mut self) -> Result<Offset, Fault> {
-        let (shard, sink) = (self.publisher.shard, &self.publisher.sink);
-        let cursor = self.cursor();
-        let tail = timeout(TAIL, sink.tail(shard, cursor.as_ref())).await;
-        let tail = tail.map_err(|_| self.hung(TAIL))??;
-        let found = tail.is_some();
-        let held = match tail {
-            Some(held) => held,
-            None => Held { offset: self.first_place(cursor.as_ref()).await?, ..Held::default() },
-        };
-        let offset = held.offset;
-        self.progress.begin(cursor.as_ref(), held);
-        if !found && cursor.is_none() {
-            // A new sink's beginning must be known to the next leader, or it would choose again.
-            self.progress.commit(&self.publisher.shards, shard, sink.name()).await?;
+    /// Waits until there is something to do.
+    async fn wait(&mut self, stop: &CancellationToken) -> Woken {
+        let (stopping, in_flight) = (stop.is_cancelled(), !self.flight.is_empty());
+        if !in_flight {
+            if self.began.elapsed() > PROVEN {
+                self.backoff.reset();
+            }
+            self.publisher.monitor.well(self.publisher.shard);
         }
-        debug!(%shard, sink = sink.name(), %offset, "goes on publishing after this offset");
-        Ok(offset)
+        let (due, hung) = (self.progress.due(), in_flight.then(|| self.moved + RECEIPT));
+        let Self { connection, progress, applied, .. } = self;
+        tokio::select! {
+            () = stop.cancelled(), if !stopping => Woken::Stop,
+            held = connection.receipt() => Woken::Receipt(held),
+            told = progress.landed() => Woken::Told(told),
+            changed = applied.changed(), if !stopping => match changed {
+                Ok(()) => Woken::Again,
+                Err(_) => Woken::Closed,
+            },
+            () = at(due) => Woken::Due,
+            () = at(hung) => Woken::Hung,
+        }
     }
 
-    /// Where to begin with a sink that holds nothing.
-    async fn first_place(&self, cursor: Option<&SinkCursor>) -> Result<Offset, Fault> {
-        let Publisher { shards, shard, from_start, .. } = self.publisher;
-        let page = shards.outbox(*shard, Offset(0), 0).await?;
-        Ok(match cursor {
-            // It was never sent anything.
-            Some(cursor) if cursor.position.is_empty() => cursor.offset,
-            // It has lost everything: what is no longer kept is a gap.
-            Some(_) => Offset(0),
-            None if *from_start => Offset(page.floor.0.saturating_sub(1)),
-            None => page.head,
-        })
-    }
-
-    async fn send(&mut self, batch: Batch) -> Result<Offset, Fault> {
+    fn received(&mut self, held: Held) -> Result<(), Fault> {
         let Publisher { sink, metrics, monitor, shard, .. } = self.publisher;
-        let sent = batch.last().expect("a batch to be sent is not empty");
-        if bug!("bug-cursor-ahead") {
-            self.progress.advance(Held { offset: sent, ..Held::default() });
-            self.commit_if_due().await;
+        if held.offset > self.sent {
+            let (sink, sent) = (sink.name().to_owned(), self.sent);
+            return Err(Fault::NeverSent { sink, shard: *shard, held: held.offset, sent });
         }
-        let began = Instant::now();
-        let answer = timeout(APPEND, sink.append(&batch)).await;
-        let held = answer.map_err(|_| self.hung(APPEND))??;
-        if held.offset < sent {
-            return Err(Fault::Partly { sink: sink.name().to_owned(), held: held.offset, sent });
+        while self.flight.front().is_some_and(|sent| sent.last <= held.offset) {
+            let Some(sent) = self.flight.pop_front() else { break };
+            metrics.published(sink.name(), sent.events, sent.at.elapsed());
+            if let Some(gap) = sent.gap {
+                self.mourn(gap);
+            }
         }
-        metrics.published(sink.name(), batch.events.len() as u64, began.elapsed());
-        self.progress.advance(Held { offset: sent, position: held.position });
+        self.progress.advance(held);
+        self.moved = Instant::now();
         self.backoff.reset();
         monitor.well(*shard);
-        if let Some(gap) = batch.gap {
-            self.mourn(gap);
-        }
-        Ok(sent)
+        Ok(())
     }
 
     /// The sink goes on, but somebody should know what it will never have.
@@ -175,49 +200,33 @@ impl<'a> Session<'a> {
         monitor.report(*shard, SinkState::Ok, text);
     }
 
-    /// Waits until something was applied, the cursor is due, or it is time to stop.
-    async fn wait(&mut self, stop: &CancellationToken) -> Woken {
-        self.backoff.reset();
-        self.publisher.monitor.well(self.publisher.shard);
-        let due = self.progress.due();
-        let commit = async {
-            match due {
-                Some(at) => sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = stop.cancelled() => Woken::Stop,
-            changed = self.applied.changed() => if changed.is_ok() { Woken::Again } else { Woken::Stop },
-            () = commit => Woken::Again,
-        }
-    }
-
     /// A cursor that lags costs the next leader repeats, but holds up no events.
-    async fn commit_if_due(&mut self) {
-        if self.progress.due().is_none_or(|at| at > Instant::now()) {
-            return;
-        }
-        let Publisher { shards, shard, sink, .. } = self.publisher;
-        match self.progress.commit(shards, *shard, sink.name()).await {
-            Ok(()) => {}
-            Err(Fault::Propose(error)) => debug!(%shard, %error, "the cursor was not kept"),
+    fn told(&self, outcome: Result<(), Fault>) -> Result<(), Fault> {
+        let shard = self.publisher.shard;
+        match outcome {
+            Err(fault @ Fault::Outdated { .. }) => return Err(fault),
+            Err(fault) if is_usual(&fault) => debug!(%shard, %fault, "the cursor was not kept"),
             Err(fault) => warn!(%shard, %fault, "the cursor was not kept"),
+            Ok(()) => {}
         }
+        Ok(())
     }
 
-    fn cursor(&self) -> Option<SinkCursor> {
-        self.publisher.shards.sink_cursor(self.publisher.shard, self.publisher.sink.name())
-    }
-
-    fn hung(&self, waited: Duration) -> Fault {
-        Fault::Hung { sink: self.publisher.sink.name().to_owned(), waited }
+    fn hung(&self) -> Fault {
+        Fault::Hung { sink: self.publisher.sink.name().to_owned(), waited: RECEIPT }
     }
 
     /// Its offsets name other events than the shard's do: no cursor may come of them.
-    fn ahead(&mut self, held: Offset, head: Offset) -> Fault {
+    fn ahead(&mut self, head: Offset) -> Fault {
         self.progress.forget();
         let Publisher { sink, shard, .. } = self.publisher;
-        Fault::Ahead { sink: sink.name().to_owned(), shard: *shard, held, head }
+        Fault::Ahead { sink: sink.name().to_owned(), shard: *shard, held: self.sent, head }
+    }
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => pending().await,
     }
 }

@@ -6,7 +6,7 @@ mod retention;
 mod steps;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::{BoxFuture, FutureExt, join_all, pending, ready};
 use model::{
     Offset, Owner, ShardId, WallTime,
     decode::Problems,
@@ -27,7 +27,7 @@ use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::sink::{Batch, Held, SinkError};
+use crate::sink::{Batch, Connection, Held, Reach, SinkError};
 
 /// Long enough for anything on one host.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -140,7 +140,7 @@ enum Mood {
     Failing,
     /// Takes all and fails all the same.
     LosesReceipts,
-    /// Takes half and says so.
+    /// Takes half, and then fails.
     TakesHalf,
     /// Never answers.
     Hanging,
@@ -177,7 +177,7 @@ impl MemorySink {
 
     fn held(&self) -> Option<Held> {
         let last = self.batches.lock().last().and_then(Batch::last);
-        last.map(|offset| Held { offset, position: format!("m{offset}") })
+        last.map(|offset| Held { offset, position: Some(format!("m{offset}")) })
     }
 
     fn take(&self, batch: &Batch) -> Result<Held, SinkError> {
@@ -190,8 +190,8 @@ impl MemorySink {
             self.batches.lock().push(taken);
         }
         match mood {
-            Mood::Failing | Mood::LosesReceipts => Err(unavailable()),
-            _ => Ok(self.held().expect("it holds the batch")),
+            Mood::Failing | Mood::LosesReceipts | Mood::TakesHalf => Err(unavailable()),
+            Mood::Good | Mood::Hanging => Ok(self.held().expect("it holds the batch")),
         }
     }
 }
@@ -213,22 +213,54 @@ impl EventSink for MemorySink {
         "memory"
     }
 
-    fn tail<'a>(
-        &'a self,
-        _: ShardId,
-        _: Option<&'a SinkCursor>,
-    ) -> BoxFuture<'a, Result<Option<Held>, SinkError>> {
-        self.tails.fetch_add(1, Ordering::SeqCst);
-        Box::pin(async { Ok(self.held()) })
+    fn connect(&self, _: ShardId) -> BoxFuture<'_, Result<Box<dyn Connection + '_>, SinkError>> {
+        let connection: Box<dyn Connection + '_> = Box::new(MemoryConnection::to(self));
+        ready(Ok(connection)).boxed()
+    }
+}
+
+/// A way to a [`MemorySink`].
+struct MemoryConnection<'a> {
+    sink: &'a MemorySink,
+    receipts: VecDeque<Result<Held, SinkError>>,
+}
+
+impl<'a> MemoryConnection<'a> {
+    fn to(sink: &'a MemorySink) -> Self {
+        Self { sink, receipts: VecDeque::new() }
+    }
+}
+
+impl Connection for MemoryConnection<'_> {
+    fn read<'a>(&'a mut self, cursor: &'a SinkCursor) -> BoxFuture<'a, Result<Reach, SinkError>> {
+        self.sink.tails.fetch_add(1, Ordering::SeqCst);
+        let held = self.sink.held();
+        let lost = cursor.position.is_some()
+            && held.as_ref().is_none_or(|held| held.offset < cursor.offset);
+        let as_told = Held { offset: cursor.offset, position: cursor.position.clone() };
+        let held = match held {
+            Some(held) => held,
+            None if lost => Held::default(),
+            None => as_told,
+        };
+        ready(Ok(Reach { held, lost })).boxed()
     }
 
-    fn append<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Held, SinkError>> {
-        Box::pin(async move {
-            if *self.mood.lock() == Mood::Hanging {
-                return std::future::pending().await;
+    fn send<'a>(&'a mut self, batch: &'a Batch) -> BoxFuture<'a, Result<(), SinkError>> {
+        if *self.sink.mood.lock() != Mood::Hanging {
+            self.receipts.push_back(self.sink.take(batch));
+        }
+        ready(Ok(())).boxed()
+    }
+
+    fn receipt(&mut self) -> BoxFuture<'_, Result<Held, SinkError>> {
+        async move {
+            match self.receipts.pop_front() {
+                Some(receipt) => receipt,
+                None => pending().await,
             }
-            self.take(batch)
-        })
+        }
+        .boxed()
     }
 }
 

@@ -18,6 +18,16 @@ pub enum SinkError {
         /// What a person does about it.
         remedy: &'static str,
     },
+    /// It is not as it must be: waiting alone does not help.
+    #[error("{place} cannot be a sink: {problem}; {remedy}")]
+    Unfit {
+        /// Which address or topic.
+        place: String,
+        /// What is wrong with it.
+        problem: String,
+        /// What a person does about it.
+        remedy: &'static str,
+    },
     /// Another sink writes there. Waiting helps once that one has stopped.
     #[error("{0} is written by another sink or process; give each sink a path of its own")]
     InUse(PathBuf),

@@ -4,6 +4,7 @@
 //! synced; no offset of a shard stands twice in the file and those it was rotated to.
 
 mod archive;
+mod connection;
 mod journal;
 mod line;
 mod lock;
@@ -17,22 +18,22 @@ mod tests;
 
 use std::{path::PathBuf, sync::Arc};
 
-use futures_util::future::BoxFuture;
-use model::{ShardId, event::ClusterIdentity};
+use futures_util::future::{BoxFuture, FutureExt, ready};
+use model::{Offset, ShardId, event::ClusterIdentity};
 use parking_lot::Mutex;
-use raft::SinkCursor;
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, oneshot, oneshot::error::RecvError, watch},
     task::spawn_blocking,
 };
 
 use self::{
+    connection::FileConnection,
     line::encode,
     medium::{Medium, System},
     store::Store,
     writer::{Append, Request},
 };
-use super::{Batch, EventSink, Held, SinkError};
+use super::{Batch, Connection, EventSink, SinkError};
 
 /// Where a file sink writes, and how much it keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,26 +88,43 @@ impl FileSink {
         Ok(Self { name, cluster, queue: Mutex::new(Some(queue)), ended })
     }
 
-    /// Writes what was handed over, then gives the file free. The sink takes nothing more.
-    pub async fn close(&self) {
-        self.queue.lock().take();
-        let mut ended = self.ended.clone();
-        // The thread never sends: the channel closes when it ends.
-        while ended.changed().await.is_ok() {}
+    /// The last offset that the file holds of a shard.
+    async fn tail(&self, shard: ShardId) -> Result<Option<Offset>, SinkError> {
+        let asked = self.ask(|answer| Request::Tail { shard, answer }).await?;
+        self.answered(asked.await)
     }
 
-    async fn ask<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, SinkError> {
-        let closed = || SinkError::Closed(self.name.clone());
-        let queue = self.queue.lock().clone().ok_or_else(closed)?;
+    /// Hands a batch over to the writer.
+    async fn hand_over(&self, batch: &Batch) -> Result<Answered<Offset>, SinkError> {
+        let (shard, lines) = (batch.shard, encode(batch, &self.cluster));
+        self.ask(|answer| Request::Append(Append { shard, lines, answer })).await
+    }
+
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(Answer<T>) -> Request,
+    ) -> Result<Answered<T>, SinkError> {
+        let queue = self.queue.lock().clone().ok_or_else(|| self.closed())?;
         let (answer, answered) = oneshot::channel();
-        queue.send(request(answer)).await.map_err(|_| closed())?;
-        drop(queue);
-        answered.await.unwrap_or_else(|_| Err(closed()))
+        queue.send(request(answer)).await.map_err(|_| self.closed())?;
+        Ok(answered)
+    }
+
+    fn answered<T>(
+        &self,
+        answered: Result<Result<T, SinkError>, RecvError>,
+    ) -> Result<T, SinkError> {
+        answered.unwrap_or_else(|_| Err(self.closed()))
+    }
+
+    fn closed(&self) -> SinkError {
+        SinkError::Closed(self.name.clone())
     }
 }
 
-/// Where the writer's thread answers.
+/// Where the writer's thread answers, and where its answer is waited for.
 type Answer<T> = oneshot::Sender<Result<T, SinkError>>;
+type Answered<T> = oneshot::Receiver<Result<T, SinkError>>;
 
 impl EventSink for FileSink {
     fn name(&self) -> &str {
@@ -117,25 +135,19 @@ impl EventSink for FileSink {
         "file"
     }
 
-    /// SEMANTICS 11: the later of the cursor and the file's own tail. What lies between the
-    /// two stands in the files of other nodes.
-    fn tail<'a>(
-        &'a self,
+    fn connect(
+        &self,
         shard: ShardId,
-        cursor: Option<&'a SinkCursor>,
-    ) -> BoxFuture<'a, Result<Option<Held>, SinkError>> {
-        Box::pin(async move {
-            let own = self.ask(|answer| Request::Tail { shard, answer }).await?;
-            let offset = own.max(cursor.map(|cursor| cursor.offset));
-            Ok(offset.map(|offset| Held { offset, position: String::new() }))
-        })
+    ) -> BoxFuture<'_, Result<Box<dyn Connection + '_>, SinkError>> {
+        let connection: Box<dyn Connection + '_> = Box::new(FileConnection::new(self, shard));
+        ready(Ok(connection)).boxed()
     }
 
-    fn append<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Held, SinkError>> {
-        Box::pin(async move {
-            let lines = encode(batch, &self.cluster);
-            let shard = batch.shard;
-            self.ask(|answer| Request::Append(Append { shard, lines, answer })).await
-        })
+    /// Gives the file free, too.
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.queue.lock().take();
+        let mut ended = self.ended.clone();
+        // The thread never sends: the channel closes when it ends.
+        async move { while ended.changed().await.is_ok() {} }.boxed()
     }
 }

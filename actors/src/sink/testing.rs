@@ -7,7 +7,7 @@ use model::{
 };
 use uuid::Uuid;
 
-use super::Batch;
+use super::{Batch, EventSink, Held, SinkError};
 
 /// A cluster; those with other numbers have the same name.
 pub(crate) fn cluster(number: u128, incarnation: u64) -> ClusterIdentity {
@@ -40,4 +40,11 @@ pub(crate) fn event(shard: u32, offset: u64) -> Event {
 pub(crate) fn batch(shard: u32, offsets: impl IntoIterator<Item = u64>) -> Batch {
     let events = offsets.into_iter().map(|offset| event(shard, offset)).collect();
     Batch { shard: ShardId(shard), gap: None, events }
+}
+
+/// Has a sink hold a batch, over a connection of its own.
+pub(crate) async fn append(sink: &dyn EventSink, batch: &Batch) -> Result<Held, SinkError> {
+    let mut connection = sink.connect(batch.shard).await?;
+    connection.send(batch).await?;
+    connection.receipt().await
 }

@@ -52,7 +52,9 @@ pub(crate) fn refusal(refusal: &Refusal, name: &dyn Display) -> ApiError {
         Refusal::NotPush => (Kind::Conflict, "declare it with `check: { push: { ttl: 1m } }`"),
         Refusal::Older(_) => (Kind::Conflict, "send newer observations only"),
         Refusal::Ahead(_) => (Kind::Unprocessable, "check the sender's clock"),
-        Refusal::Version(_) | Refusal::NotStaged(_) => (Kind::Conflict, "read it again"),
+        Refusal::Version(_) | Refusal::NotStaged(_) | Refusal::SinkOutdated(_) => {
+            (Kind::Conflict, "read it again")
+        }
         Refusal::WrongGroup => (Kind::Unavailable, "try again"),
         Refusal::NodeName(..)
         | Refusal::NodeKey(..)

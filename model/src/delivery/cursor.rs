@@ -1,9 +1,11 @@
 //! How far a sink has acknowledged a shard, as it is replicated.
 
+use serde::{Deserialize, Serialize};
+
 use crate::Offset;
 
 /// The cursor of one sink in one shard.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SinkCursor<P> {
     /// Raised when a person resets the sink: messages of another epoch do not count.
     pub epoch: u64,
@@ -17,7 +19,7 @@ pub struct SinkCursor<P> {
 }
 
 /// What may become of a cursor.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Change<P> {
     /// A publisher begins, and has read the cursor as this session left it.
     Take {
@@ -43,7 +45,7 @@ pub enum Change<P> {
 }
 
 /// A change that came too late: another session has begun since.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("session {0} of the sink's cursor is over")]
 pub struct Outdated(pub u64);
 

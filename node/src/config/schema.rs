@@ -117,10 +117,27 @@ fn sinks() -> Value {
                 "type": "integer", "minimum": 1, "maximum": 10_000, "default": 8},
         }),
     );
+    let pulsar = object(
+        "A topic of Apache Pulsar.",
+        &["url", "topic"],
+        json!({
+            "url": text("The broker or proxy, pulsar://HOST:PORT.", 1_000),
+            "admin_url": text(
+                "Its administrative interface; http://HOST:8080 of the same host where absent.", 1_000),
+            "topic": text("persistent://TENANT/NAMESPACE/NAME; created with a partition a shard where \
+                it does not exist.", 1_000),
+            "token_file": text("The file with the token that the node shows; read for each \
+                connection.", 1_000),
+        }),
+    );
     let sink = object(
-        "Where events go.",
-        &["file"],
-        json!({"name": text("Its name; `file` where absent.", 63), "file": file}),
+        "Where events go: `file` or `pulsar`.",
+        &[],
+        json!({
+            "name": text("Its name; `file` or `pulsar` where absent.", 63),
+            "file": file,
+            "pulsar": pulsar,
+        }),
     );
     json!({"description": "Where events go; a file in the data directory where absent.",
         "type": ["array", "null"], "maxItems": 16, "items": sink})

@@ -2,16 +2,20 @@
 
 use std::path::PathBuf;
 
+use actors::sink::{PulsarSettings, SinkError};
 use model::decode::{Fields, Problems, integer, text};
 use serde_json::{Value, json};
 
 use super::{
     place::{Inner, Place, Tree},
     places::Places,
+    secrets::readable,
 };
 
 /// The most sinks.
 const MAX_SINKS: usize = 16;
+/// The kinds of sink that are not in this version.
+const LATER: [&str; 2] = ["kafka", "webhook"];
 /// The smallest file that is worth rotating.
 const MIN_ROTATE: u64 = 64 * 1024;
 
@@ -29,6 +33,8 @@ pub(crate) struct Sink {
 pub(crate) enum SinkKind {
     /// A file of JSON lines on this node.
     File(FileSink),
+    /// A topic of Apache Pulsar.
+    Pulsar(PulsarSink),
 }
 
 /// A file of JSON lines on this node.
@@ -40,6 +46,19 @@ pub(crate) struct FileSink {
     pub(crate) rotate_bytes: Option<u64>,
     /// How many finished files are kept; the sink's usual 8 where absent.
     pub(crate) keep: Option<u32>,
+}
+
+/// A topic of Apache Pulsar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PulsarSink {
+    /// The broker or proxy.
+    pub(crate) url: String,
+    /// Its administrative interface; port 8080 of the same host where absent.
+    pub(crate) admin_url: Option<String>,
+    /// The topic.
+    pub(crate) topic: String,
+    /// The file that holds the token to show.
+    pub(crate) token_file: Option<PathBuf>,
 }
 
 /// Writes out the sink of a configuration that names none: a file in the data directory.
@@ -77,14 +96,27 @@ pub(super) fn decode(
             let detail = format!("a sink named `{}` exists already; give one a `name`", sink.name);
             problems.report(&pointer, detail);
         }
-        let SinkKind::File(file) = &sink.kind;
-        if sinks.iter().any(|other| matches!(&other.kind, SinkKind::File(f) if f.path == file.path))
-        {
-            problems.report(format!("{pointer}/file/path"), "another sink writes to this file");
+        if let Some((key, detail)) = sinks.iter().find_map(|other| sink.clash(other)) {
+            problems.report(format!("{pointer}/{key}"), detail);
         }
         sinks.push(sink);
     }
     sinks
+}
+
+impl Sink {
+    /// Where two sinks would be in each other's way.
+    fn clash(&self, other: &Self) -> Option<(&'static str, &'static str)> {
+        match (&self.kind, &other.kind) {
+            (SinkKind::File(a), SinkKind::File(b)) if a.path == b.path => {
+                Some(("file/path", "another sink writes to this file"))
+            }
+            (SinkKind::Pulsar(a), SinkKind::Pulsar(b)) if a.topic == b.topic && a.url == b.url => {
+                Some(("pulsar/topic", "another sink publishes to this topic"))
+            }
+            _ => None,
+        }
+    }
 }
 
 fn sink(
@@ -94,16 +126,27 @@ fn sink(
     problems: &Problems,
 ) -> Option<Sink> {
     let mut fields = Fields::new(value, pointer, problems)?;
-    let name = fields.optional("name", text(63)).unwrap_or_else(|| "file".to_owned());
-    fields.later(&["pulsar", "kafka", "webhook"]);
-    let known_later = ["pulsar", "kafka", "webhook"].iter().any(|key| value.get(*key).is_some());
-    let file = fields.object("file");
-    if file.is_none() && !known_later && value.get("file").is_none_or(Value::is_null) {
+    let name = fields.optional("name", text(63));
+    fields.later(&LATER);
+    let is_set = |key: &str| value.get(key).is_some_and(|value| !value.is_null());
+    let (file, pulsar) = (fields.object("file"), fields.object("pulsar"));
+    if is_set("file") && is_set("pulsar") {
+        problems.report(pointer, "set `file` or `pulsar`, and give each sink an item of its own");
+    }
+    if !["file", "pulsar"].iter().chain(&LATER).any(|key| is_set(key)) {
         problems
             .report(pointer, "`file` is missing; such as `file: { path: ./data/events.jsonl }`");
     }
     fields.finish();
-    let mut file = file?;
+    let (usual, kind) = match (file, pulsar) {
+        (Some(fields), _) => ("file", SinkKind::File(file_sink(fields, place))),
+        (None, Some(fields)) => ("pulsar", SinkKind::Pulsar(pulsar_sink(fields, place))),
+        (None, None) => return None,
+    };
+    Some(Sink { name: name.unwrap_or_else(|| usual.to_owned()), kind })
+}
+
+fn file_sink(mut file: Fields<'_>, place: &dyn Fn(&str, &str) -> PathBuf) -> FileSink {
     let path = file.required("path", text(1_000));
     let rotate_bytes = file.optional("rotate_bytes", integer(MIN_ROTATE, 1 << 40));
     let keep = file.optional("keep", integer(1, 10_000));
@@ -113,5 +156,29 @@ fn sink(
     }
     file.finish();
     let keep = keep.and_then(|keep| u32::try_from(keep).ok());
-    Some(Sink { name, kind: SinkKind::File(FileSink { path, rotate_bytes, keep }) })
+    FileSink { path, rotate_bytes, keep }
+}
+
+fn pulsar_sink(mut pulsar: Fields<'_>, place: &dyn Fn(&str, &str) -> PathBuf) -> PulsarSink {
+    let url = pulsar.required("url", checked(PulsarSettings::check_url));
+    let admin_url = pulsar.optional("admin_url", checked(PulsarSettings::check_admin_url));
+    let topic = pulsar.required("topic", checked(PulsarSettings::check_topic));
+    let token_file = pulsar.optional("token_file", text(1_000));
+    let token_file = token_file.map(|path| place(&pulsar.at("token_file"), &path));
+    if let Some(Err(detail)) = token_file.as_deref().map(|path| readable(path, None)) {
+        pulsar.problem("token_file", detail);
+    }
+    pulsar.finish();
+    let (url, topic) = (url.unwrap_or_default(), topic.unwrap_or_default());
+    PulsarSink { url, admin_url, topic, token_file }
+}
+
+/// Text that the sink can do something with.
+fn checked(
+    check: impl Fn(&str) -> Result<(), SinkError>,
+) -> impl Fn(&Value) -> Result<String, String> {
+    move |value| {
+        let text = text(1_000)(value)?;
+        check(&text).map(|()| text).map_err(|unfit| unfit.to_string())
+    }
 }

@@ -44,7 +44,7 @@ fn every_problem_is_listed_at_once_with_its_line_and_key() {
          tls: { ca_file: ca.pem }\n\
          auth: {}\n\
          sinks:\n\
-         \x20 - pulsar: { url: x }\n\
+         \x20 - kafka: { url: x }\n\
          \x20 - file: { path: a.jsonl, keep: 3 }\n\
          \x20 - file: { path: a.jsonl }\n\
          secrets:\n\
@@ -71,7 +71,7 @@ fn every_problem_is_listed_at_once_with_its_line_and_key() {
         "b.yaml:5: tls: `cert_file` is missing",
         "b.yaml:5: tls: `key_file` is missing",
         "b.yaml:6: auth: `auth` is not in this version",
-        "b.yaml:8: sinks[0].pulsar: `pulsar` is not in this version",
+        "b.yaml:8: sinks[0].kafka: `kafka` is not in this version",
         "b.yaml:10: sinks[2]: a sink named `file` exists already; give one a `name`",
         "b.yaml:10: sinks[2].file.path: another sink writes to this file",
         "b.yaml:12: secrets.db.file: cannot read absent: No such file or directory (os error 2)",
@@ -174,7 +174,7 @@ fn paths_start_at_the_file_and_overridden_ones_where_the_command_runs() {
     let base = files.0.path();
     assert_eq!(config.node.data_dir, base.join("./d"));
     assert_eq!(config.secrets["t"].file, base.join("token"));
-    let SinkKind::File(sink) = &config.sinks[0].kind;
+    let SinkKind::File(sink) = &config.sinks[0].kind else { panic!("it is a file") };
     assert_eq!(
         (config.sinks[0].name.as_str(), &sink.path),
         ("file", &base.join("./d/events.jsonl"))
@@ -185,7 +185,7 @@ fn paths_start_at_the_file_and_overridden_ones_where_the_command_runs() {
     let overridden = Origins { data_dir: Some("elsewhere".into()), ..files.origins() };
     let config = Config::load(&overridden).unwrap();
     assert_eq!(config.node.data_dir, Path::new("elsewhere"));
-    let SinkKind::File(sink) = &config.sinks[0].kind;
+    let SinkKind::File(sink) = &config.sinks[0].kind else { panic!("it is a file") };
     assert_eq!(sink.path, Path::new("elsewhere/events.jsonl"));
 }
 
@@ -263,7 +263,7 @@ fn the_quick_start_watches_itself_where_it_listens() {
     assert_eq!(config.resources[0].id.as_str(), "host:n7");
     let CheckSpec::Http(http) = &config.resources[1].check else { panic!("it is an http check") };
     assert_eq!(http.url, "http://127.0.0.1:8001/livez");
-    let SinkKind::File(sink) = &config.sinks[0].kind;
+    let SinkKind::File(sink) = &config.sinks[0].kind else { panic!("it is a file") };
     assert_eq!(sink.path, Path::new("/tmp/d/events.jsonl"));
     assert!(config.document.to_string().find("${").is_none());
 }
@@ -276,4 +276,51 @@ fn the_digest_is_of_the_merged_document_and_not_of_its_layout() {
     assert!(one.digest.starts_with("sha256:") && one.digest.len() == 71);
     assert_eq!(one.digest, two.digest);
     assert_ne!(one.digest, three.digest);
+}
+
+#[test]
+fn a_pulsar_sink_names_its_broker_and_topic_and_its_token_is_a_file() {
+    let files = Files::new(&[
+        (
+            "b.yaml",
+            "sinks:\n\
+             - pulsar: {url: \"pulsar://127.0.0.1:6650\", topic: \"persistent://a/b/c\", token_file: token}\n\
+             - {name: local, file: {path: events.jsonl}}\n",
+        ),
+        ("token", "abc\n"),
+    ]);
+    let config = files.load();
+    let SinkKind::Pulsar(sink) = &config.sinks[0].kind else { panic!("it is a topic") };
+    assert_eq!(
+        (config.sinks[0].name.as_str(), sink.topic.as_str()),
+        ("pulsar", "persistent://a/b/c")
+    );
+    assert_eq!(sink.token_file, Some(files.0.path().join("token")));
+    assert_eq!((config.sinks[1].name.as_str(), &sink.admin_url), ("local", &None));
+}
+
+#[test]
+fn what_is_wrong_with_a_pulsar_sink_is_said_where_it_stands() {
+    let files = Files::new(&[(
+        "b.yaml",
+        "sinks:\n\
+         - pulsar: {url: \"http://x:1\", topic: \"non-persistent://a/b/c\", admin_url: x, token_file: gone}\n\
+         - {pulsar: {url: \"pulsar://x\", topic: \"persistent://a/b/c\"}, file: {path: x}}\n\
+         - {name: more, pulsar: {url: \"pulsar://x\", topic: \"persistent://a/b/d\"}}\n\
+         - {name: again, pulsar: {url: \"pulsar://x\", topic: \"persistent://a/b/d\"}}\n\
+         - {name: none}\n",
+    )]);
+    let problems = files.problems().join("\n");
+    for expected in [
+        "sinks[0].pulsar.url: http://x:1",
+        "pulsar://HOST:PORT",
+        "sinks[0].pulsar.topic: non-persistent://a/b/c",
+        "sinks[0].pulsar.admin_url: x",
+        "sinks[0].pulsar.token_file: cannot read gone",
+        "sinks[1]: set `file` or `pulsar`",
+        "sinks[3].pulsar.topic: another sink publishes to this topic",
+        "sinks[4]: `file` is missing",
+    ] {
+        assert!(problems.contains(expected), "{expected} is not in\n{problems}");
+    }
 }

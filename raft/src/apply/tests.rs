@@ -3,6 +3,7 @@
 mod changes;
 mod harness;
 mod nodes;
+mod sinks;
 
 use model::{HealthStatus, Millis, Miss, Outcome, Sequence, ShardTime, maintenance::Maintenance};
 use proptest::prelude::*;
@@ -137,20 +138,6 @@ fn semantics_8_a_removed_id_starts_again_with_a_new_life() {
     assert_ne!(resource.identity.incarnation, first);
     assert_eq!(resource.state.sequence, Sequence(1));
     assert_eq!(log.events().iter().map(|e| e.sequence.0).collect::<Vec<_>>(), [1, 2, 1]);
-}
-
-#[test]
-fn semantics_9_a_cursor_moves_forward_only_and_not_past_the_outbox() {
-    let mut log = Harness::founded();
-    log.declare("a");
-    log.cursor("file", 0, 99);
-    assert_eq!(log.state.sinks["file"].offset, log.state.head.outbox_head);
-    log.cursor("file", 0, 0);
-    assert_eq!(log.state.sinks["file"].offset, log.state.head.outbox_head);
-    log.cursor("file", 1, 0);
-    assert_eq!(log.state.sinks["file"].offset.0, 0);
-    log.cursor("file", 0, 1);
-    assert_eq!(log.state.sinks["file"].offset.0, 0, "a former epoch is ignored");
 }
 
 fn window(log: &Harness, minutes: u64) -> Maintenance {

@@ -1,6 +1,9 @@
 //! What a command answers.
 
-use model::{Generation, NodeId, Owner, Resource, Revision};
+use model::{
+    Generation, NodeId, Owner, Resource, Revision,
+    delivery::{Outdated, SinkCursor},
+};
 use serde::{Deserialize, Serialize};
 
 /// The answer to one command.
@@ -33,6 +36,8 @@ pub enum Reply {
     Refused(Refusal),
     /// A node has this id.
     Node(NodeId),
+    /// A sink's cursor, as the change has left it.
+    Sink(SinkCursor<String>),
 }
 
 /// What a declaration changed.
@@ -105,4 +110,7 @@ pub enum Refusal {
         "node {0} was removed from the cluster; give it an empty data_dir, so that it joins as a new node"
     )]
     NodeRemoved(NodeId),
+    /// Another session of the sink's publishers has begun.
+    #[error("{0}")]
+    SinkOutdated(Outdated),
 }

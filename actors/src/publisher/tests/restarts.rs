@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use super::*;
 use crate::sink::{FileSettings, FileSink};
 
-/// What happens to the append at which a publisher is killed.
+/// What happens to the batch at which a publisher is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cut {
     /// It is never handed over.
@@ -20,7 +20,7 @@ enum Cut {
     After,
 }
 
-/// Stops the n-th append and calls for the kill.
+/// Stops the n-th batch and calls for the kill.
 struct Tripwire {
     inner: Arc<FileSink>,
     name: String,
@@ -38,33 +38,50 @@ impl EventSink for Tripwire {
         "file"
     }
 
-    fn tail<'a>(
-        &'a self,
+    fn connect(
+        &self,
         shard: ShardId,
-        cursor: Option<&'a SinkCursor>,
-    ) -> BoxFuture<'a, Result<Option<Held>, SinkError>> {
-        self.inner.tail(shard, cursor)
+    ) -> BoxFuture<'_, Result<Box<dyn Connection + '_>, SinkError>> {
+        async move {
+            let inner = self.inner.connect(shard).await?;
+            let connection: Box<dyn Connection + '_> = Box::new(Tripped { wire: self, inner });
+            Ok(connection)
+        }
+        .boxed()
+    }
+}
+
+struct Tripped<'a> {
+    wire: &'a Tripwire,
+    inner: Box<dyn Connection + 'a>,
+}
+
+impl Connection for Tripped<'_> {
+    fn read<'a>(&'a mut self, cursor: &'a SinkCursor) -> BoxFuture<'a, Result<Reach, SinkError>> {
+        self.inner.read(cursor)
     }
 
-    fn append<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Held, SinkError>> {
-        Box::pin(async move {
-            if self.left.fetch_sub(1, Ordering::SeqCst) > 1 {
-                return self.inner.append(batch).await;
+    fn send<'a>(&'a mut self, batch: &'a Batch) -> BoxFuture<'a, Result<(), SinkError>> {
+        async move {
+            if self.wire.left.fetch_sub(1, Ordering::SeqCst) > 1 {
+                return self.inner.send(batch).await;
             }
-            match self.cut {
+            match self.wire.cut {
                 Cut::Before => {}
-                Cut::During => {
-                    let mut append = self.inner.append(batch);
-                    let once = std::future::poll_fn(|cx| {
-                        std::task::Poll::Ready(append.as_mut().poll(cx).is_ready())
-                    });
-                    once.await;
+                Cut::During => self.inner.send(batch).await?,
+                Cut::After => {
+                    self.inner.send(batch).await?;
+                    drop(self.inner.receipt().await);
                 }
-                Cut::After => drop(self.inner.append(batch).await),
             }
-            self.tripped.notify_one();
-            std::future::pending().await
-        })
+            self.wire.tripped.notify_one();
+            pending().await
+        }
+        .boxed()
+    }
+
+    fn receipt(&mut self) -> BoxFuture<'_, Result<Held, SinkError>> {
+        self.inner.receipt()
     }
 }
 

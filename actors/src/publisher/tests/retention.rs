@@ -47,7 +47,7 @@ async fn a_gap_in_the_file_counts_as_present() {
     for _ in 0..2 {
         let settings = crate::sink::FileSettings::new("file", &path);
         let file = crate::sink::FileSink::open(settings, shards.cluster().clone()).await.unwrap();
-        file.append(&crate::sink::testing::batch(0, 1..=3)).await.unwrap();
+        crate::sink::testing::append(&file, &crate::sink::testing::batch(0, 1..=3)).await.unwrap();
         let file = Arc::new(file);
         let running = Running::start(publisher(&shards, Arc::clone(&file) as Arc<dyn EventSink>));
         caught_up(&shards, "file").await;
@@ -127,15 +127,10 @@ impl EventSink for Renamed {
         self.0.kind()
     }
 
-    fn tail<'a>(
-        &'a self,
+    fn connect(
+        &self,
         shard: ShardId,
-        cursor: Option<&'a SinkCursor>,
-    ) -> BoxFuture<'a, Result<Option<Held>, SinkError>> {
-        self.0.tail(shard, cursor)
-    }
-
-    fn append<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Held, SinkError>> {
-        self.0.append(batch)
+    ) -> BoxFuture<'_, Result<Box<dyn Connection + '_>, SinkError>> {
+        self.0.connect(shard)
     }
 }

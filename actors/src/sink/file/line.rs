@@ -1,19 +1,13 @@
 //! A line of the file: an event as written, and what is read back of it.
 
-use std::borrow::Cow;
-
 use model::{
     Offset, ShardId,
     event::{ClusterIdentity, Event},
 };
-use serde::{Deserialize, de::IgnoredAny};
+use serde::de::IgnoredAny;
 use serde_json::Value;
-use uuid::Uuid;
 
-use crate::sink::{
-    Batch,
-    gap::{GAP_TYPE, gap_id},
-};
+use crate::sink::{Batch, attributes::Attributes};
 
 /// An encoded event and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,48 +50,5 @@ pub(super) fn read(bytes: &[u8], cluster: &ClusterIdentity) -> Reading {
     match serde_json::from_slice::<IgnoredAny>(bytes) {
         Ok(_) => Reading::Foreign,
         Err(_) => Reading::Damaged,
-    }
-}
-
-/// The attributes that place an event and name its cluster.
-#[derive(Deserialize)]
-struct Attributes<'a> {
-    #[serde(borrow)]
-    id: Cow<'a, str>,
-    #[serde(borrow, rename = "type")]
-    kind: Cow<'a, str>,
-    #[serde(default)]
-    subject: String,
-    #[serde(default)]
-    incarnation: String,
-    #[serde(default)]
-    sequence: String,
-    #[serde(borrow)]
-    clusterincarnation: Cow<'a, str>,
-    shard: u32,
-    #[serde(borrow)]
-    offset: Cow<'a, str>,
-}
-
-impl Attributes<'_> {
-    /// Its place, if it is of this cluster. The source only has the cluster's name, which a
-    /// cluster founded anew may share; the id is made from the cluster's own id.
-    fn place(&self, cluster: &ClusterIdentity) -> Option<(ShardId, Offset)> {
-        if self.clusterincarnation != cluster.incarnation.to_string() {
-            return None;
-        }
-        let (shard, offset) = (ShardId(self.shard), Offset(self.offset.parse().ok()?));
-        let id = self.id.parse::<Uuid>().ok()?;
-        (id == self.expected_id(cluster, shard, offset)).then_some((shard, offset))
-    }
-
-    /// As [`Event::id`] makes it.
-    fn expected_id(&self, cluster: &ClusterIdentity, shard: ShardId, offset: Offset) -> Uuid {
-        if self.kind == GAP_TYPE {
-            return gap_id(cluster, shard, offset);
-        }
-        let Self { clusterincarnation, subject, incarnation, sequence, .. } = self;
-        let name = format!("{clusterincarnation}/{subject}/{incarnation}/{sequence}");
-        Uuid::new_v5(&cluster.id, name.as_bytes())
     }
 }

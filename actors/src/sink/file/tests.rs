@@ -20,7 +20,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{FileSettings, FileSink, medium::Medium, medium::System};
-use crate::sink::{EventSink, Held, SinkError, testing::cluster};
+use crate::sink::{
+    Batch, EventSink, Held, SinkError,
+    testing::{self, cluster},
+};
 
 /// A directory with a sink's file in it.
 struct Place {
@@ -74,12 +77,17 @@ fn of_shard(shard: u64, offsets: impl IntoIterator<Item = u64>) -> Vec<(u64, u64
 }
 
 async fn tail(sink: &FileSink, shard: u32) -> Option<u64> {
-    let tail = sink.tail(ShardId(shard), None).await.unwrap();
-    tail.map(|held| held.offset.0)
+    sink.tail(ShardId(shard)).await.unwrap().map(|offset| offset.0)
+}
+
+impl FileSink {
+    async fn append(&self, batch: &Batch) -> Result<Held, SinkError> {
+        testing::append(self, batch).await
+    }
 }
 
 fn held(offset: u64) -> Held {
-    Held { offset: Offset(offset), position: String::new() }
+    Held { offset: Offset(offset), position: None }
 }
 
 /// What a disk does wrong.

@@ -6,7 +6,7 @@ use model::{Offset, ShardId};
 use tokio::sync::{mpsc, watch};
 
 use super::{Answer, line::Line, store::Store};
-use crate::sink::{Held, SinkError};
+use crate::sink::SinkError;
 
 /// Requests that wait; who finds the queue full waits for a place.
 const QUEUE: usize = 64;
@@ -25,7 +25,8 @@ pub(super) enum Request {
 pub(super) struct Append {
     pub(super) shard: ShardId,
     pub(super) lines: Vec<Line>,
-    pub(super) answer: Answer<Held>,
+    /// Up to which offset the shard is held then.
+    pub(super) answer: Answer<Offset>,
 }
 
 /// Starts the thread. It ends, and lets the second channel close, when the first is closed
@@ -73,7 +74,6 @@ fn serve(store: &mut Store, group: Vec<Request>) {
 
 fn answer(store: &Store, appends: Vec<Append>, done: &Result<(), SinkError>) {
     for append in appends {
-        let held = || Held { offset: store.known(append.shard), position: String::new() };
-        let _ = append.answer.send(done.clone().map(|()| held()));
+        let _ = append.answer.send(done.clone().map(|()| store.known(append.shard)));
     }
 }

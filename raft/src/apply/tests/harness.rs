@@ -3,10 +3,11 @@
 use std::{ops::ControlFlow, sync::Arc};
 
 use model::{
-    CheckSpec, HealthStatus, Millis, Miss, NodeId, Outcome, Owner, Policy, Resource, ResourceSpec,
-    ResourceType, Revision, ShardTime, Term, WallTime,
+    CheckSpec, HealthStatus, Millis, Miss, NodeId, Offset, Outcome, Owner, Policy, Resource,
+    ResourceSpec, ResourceType, Revision, ShardTime, Term, WallTime,
     check::{PushCheck, TcpCheck},
     coverage::{Coverage, EpochSpan},
+    delivery::Change,
     event::{ClusterIdentity, Event},
     slots::{ClosedEpoch, Run},
 };
@@ -15,7 +16,7 @@ use proptest::prelude::*;
 use crate::{
     command::{
         Command, Founding, Precondition, Proposal, Push, Registration, Removal, Reply, Report,
-        ReportBody, SinkAdvance, Stamp,
+        ReportBody, SinkChange, Stamp,
     },
     disk::{Batch, Disk, MemoryDisk, Space, View},
     state::{OutboxRecord, State, load},
@@ -166,10 +167,9 @@ impl Harness {
         self.apply(Command::Push(Box::new(push)))
     }
 
-    pub(super) fn cursor(&mut self, sink: &str, epoch: u64, offset: u64) {
-        let sink = sink.to_owned();
-        let advance = SinkAdvance { sink, epoch, offset, position: String::new() };
-        self.apply(Command::SinkCursor(advance));
+    pub(super) fn sink(&mut self, sink: &str, from: u64, change: Change<String>) -> Reply {
+        let (sink, from) = (sink.to_owned(), Offset(from));
+        self.apply(Command::ChangeSink(SinkChange { sink, from, change }))
     }
 
     pub(super) fn resource(&self, id: &str) -> Arc<Resource> {

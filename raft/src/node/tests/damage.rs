@@ -1,10 +1,10 @@
 //! A flipped bit in a stored record: its key is named, and its value is never served.
 
-use model::{Offset, Sequence, cursor::Position, maintenance::Maintenance};
+use model::{Offset, Sequence, cursor::Position, delivery::Change, maintenance::Maintenance};
 
 use super::*;
 use crate::{
-    command::SinkAdvance,
+    command::SinkChange,
     disk::Space,
     error::ReadError,
     fixture::stored,
@@ -28,9 +28,9 @@ async fn lived(disk: &Arc<MemoryDisk>, clock: &Arc<ManualClock>) -> Shards {
     live(&shards, clock, 2).await;
     let slower = model::ResourceSpec { interval: Millis::from_secs(2), ..spec("r1") };
     shards.declare(registration(slower), None).await.unwrap();
-    let cursor =
-        SinkAdvance { sink: "file".to_owned(), epoch: 0, offset: 2, position: String::new() };
-    shards.propose(SHARD, Command::SinkCursor(cursor)).await.unwrap();
+    let begins = Change::Take { after: 0 };
+    let cursor = SinkChange { sink: "file".to_owned(), from: Offset(2), change: begins };
+    shards.propose(SHARD, Command::ChangeSink(cursor)).await.unwrap();
     let window = Maintenance {
         name: "m".to_owned(),
         selector: None,

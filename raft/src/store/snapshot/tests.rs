@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use futures_util::stream;
-use model::{Millis, NodeId, Outcome, WallTime, event::ClusterIdentity, maintenance::Maintenance};
+use model::{
+    Millis, NodeId, Offset, Outcome, WallTime, delivery::Change, event::ClusterIdentity,
+    maintenance::Maintenance,
+};
 use openraft::{RaftSnapshotBuilder, storage::RaftStateMachine};
 
 use super::*;
 use crate::{
     applier::Applier,
     command::{
-        Command, Envelope, Founding, Proposal, Reply, Report, ReportBody, SinkAdvance, Stamp,
+        Command, Envelope, Founding, Proposal, Reply, Report, ReportBody, SinkChange, Stamp,
     },
     disk::{CutDisk, Disk, MemoryDisk},
     fixture::{Stored, register, spec, stored},
@@ -101,9 +104,9 @@ async fn lived(group: u64) -> Node {
         let report = report(&node, index);
         node.apply(index, vec![Command::Observe(vec![report]).into()]).await;
     }
-    let cursor =
-        SinkAdvance { sink: "file".to_owned(), epoch: 0, offset: 2, position: "17".to_owned() };
-    node.apply(9, vec![Command::SinkCursor(cursor).into(), window().into()]).await;
+    let begins = Change::Take { after: 0 };
+    let cursor = SinkChange { sink: "file".to_owned(), from: Offset(2), change: begins };
+    node.apply(9, vec![Command::ChangeSink(cursor).into(), window().into()]).await;
     node
 }
 

@@ -83,12 +83,23 @@ async fn a_tail_sees_what_was_handed_over_by_a_caller_that_went_away() {
     let sink = place.open().await;
     for n in 1..=50 {
         let sent = batch(0, [n]);
-        let mut append = sink.append(&sent);
+        let mut append = Box::pin(sink.append(&sent));
         let _ = poll_fn(|cx| Poll::Ready(append.as_mut().poll(cx))).await;
         drop(append);
         assert_eq!(tail(&sink, 0).await, Some(n));
     }
     assert_eq!(places(&place.path()), of_shard(0, 1..=50));
+}
+
+#[tokio::test]
+async fn what_follows_a_batch_that_failed_is_not_written() {
+    let place = Place::new();
+    let sink = place.open_on(Faulty::new([Wrong::Full])).await;
+    let mut connection = sink.connect(ShardId(0)).await.unwrap();
+    connection.send(&batch(0, 1..=3)).await.unwrap();
+    let refused = connection.send(&batch(0, 4..=6)).await;
+    assert!(matches!(refused, Err(SinkError::Unavailable { .. })), "{refused:?}");
+    assert_eq!(tail(&sink, 0).await, None);
 }
 
 #[tokio::test]

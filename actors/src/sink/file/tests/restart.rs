@@ -3,7 +3,7 @@
 use raft::SinkCursor;
 
 use super::*;
-use crate::sink::testing::batch;
+use crate::sink::{Reach, testing::batch};
 
 #[tokio::test]
 async fn two_shards_share_a_file_and_each_goes_on_after_its_own_tail() {
@@ -38,12 +38,12 @@ async fn semantics_11_it_resumes_at_the_later_of_the_cursor_and_its_own_tail() {
     let place = Place::new();
     let sink = place.open().await;
     sink.append(&batch(0, 1..=5)).await.unwrap();
-    let at = |offset| SinkCursor { epoch: 0, offset: Offset(offset), position: String::new() };
-    for (cursor, resumed) in [(2, 5), (5, 5), (9, 9)] {
-        let tail = sink.tail(ShardId(0), Some(&at(cursor))).await;
-        assert_eq!(tail, Ok(Some(held(resumed))));
+    for (shard, cursor, resumed) in [(0, 2, 5), (0, 5, 5), (0, 9, 9), (1, 9, 9)] {
+        let cursor = SinkCursor { offset: Offset(cursor), ..SinkCursor::default() };
+        let mut connection = sink.connect(ShardId(shard)).await.unwrap();
+        let reach = Reach { held: held(resumed), lost: false };
+        assert_eq!(connection.read(&cursor).await, Ok(reach));
     }
-    assert_eq!(sink.tail(ShardId(1), Some(&at(9))).await, Ok(Some(held(9))));
 }
 
 #[tokio::test]

@@ -1,0 +1,249 @@
+//! The Pulsar sink on a real broker: what a consumer finds in the topic.
+
+use std::{collections::BTreeSet, io::Write, sync::Arc, time::Duration};
+
+use actors::{
+    publisher::{PublishMetrics, Publisher, SinkMonitor, SinkState},
+    sink::{EventSink, PulsarSettings, PulsarSink},
+};
+use anyhow::{Context, Result, ensure};
+use bellwether_tests::{broker::Broker, eventually};
+use futures_util::future::try_join_all;
+use model::{
+    Offset, Owner, ShardId,
+    decode::Problems,
+    spec::{Defaults, Origin, SpecDecoder},
+};
+use raft::{Options, Precondition, Registration, Shards};
+use serde_json::json;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+const SHARDS: u32 = 2;
+/// Long enough for a broker that starts again on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+async fn broker() -> Result<Option<Broker>> {
+    match Broker::available().await {
+        Ok(program) => Broker::start(program).await.map(Some),
+        Err(why) => {
+            writeln!(std::io::stderr(), "skipped: pulsar: {why}")?;
+            Ok(None)
+        }
+    }
+}
+
+fn settings(broker: &Broker, topic: &str) -> PulsarSettings {
+    PulsarSettings {
+        name: "pulsar".to_owned(),
+        url: broker.url(),
+        admin_url: Some(broker.admin_url()),
+        topic: format!("persistent://public/default/{topic}"),
+        token_file: None,
+        shards: SHARDS,
+    }
+}
+
+fn registration(number: u64) -> Registration {
+    let declaration = json!({
+        "type": "ENDPOINT", "name": format!("r{number}"), "check": {"push": {"ttl": "1h"}},
+    });
+    let decoder = SpecDecoder {
+        defaults: &Defaults::default(),
+        origin: Origin::Config,
+        node: "n1",
+        region: None,
+        secrets: &BTreeSet::new(),
+    };
+    let spec = decoder.decode(&declaration, "", None, &Problems::default());
+    let spec = spec.expect("the declaration is sound");
+    Registration { spec, owner: Owner::Config, precondition: Precondition::None }
+}
+
+/// Declares resources: one event each.
+async fn declare(shards: &Shards, numbers: std::ops::Range<u64>) -> Result<()> {
+    let all = numbers.map(|n| shards.declare(registration(n), None));
+    try_join_all(all).await?;
+    Ok(())
+}
+
+async fn head(shards: &Shards, shard: u32) -> Result<u64> {
+    Ok(shards.outbox(ShardId(shard), Offset(0), 0).await?.head.0)
+}
+
+/// The publishers of all shards.
+struct Publishing {
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+    monitor: Arc<SinkMonitor>,
+}
+
+impl Publishing {
+    fn start(shards: &Shards, settings: PulsarSettings) -> Result<Self> {
+        let sink = Arc::new(PulsarSink::new(settings, shards.cluster().clone())?);
+        let monitor = Arc::new(SinkMonitor::new(sink.as_ref()));
+        let stop = CancellationToken::new();
+        let publisher = |shard| Publisher {
+            shards: shards.clone(),
+            shard,
+            sink: Arc::clone(&sink) as Arc<dyn EventSink>,
+            monitor: Arc::clone(&monitor),
+            metrics: PublishMetrics::default(),
+            from_start: true,
+        };
+        let run = |shard| tokio::spawn(publisher(shard).run(stop.clone()));
+        let tasks = (0..SHARDS).map(ShardId).map(run).collect();
+        Ok(Self { stop, tasks, monitor })
+    }
+
+    async fn stop(self) -> Result<()> {
+        self.stop.cancel();
+        for task in self.tasks {
+            task.await?;
+        }
+        Ok(())
+    }
+
+    /// As when the process is killed.
+    async fn kill(self) {
+        for task in self.tasks {
+            task.abort();
+            let _ = task.await;
+        }
+    }
+}
+
+/// Returns once the cursors of all shards are at their outbox's head.
+async fn caught_up(shards: &Shards) -> Result<()> {
+    let is_level = async || {
+        for shard in 0..SHARDS {
+            let cursor = shards.sink_cursor(ShardId(shard), "pulsar").context("no cursor")?;
+            let head = head(shards, shard).await?;
+            ensure!(cursor.offset.0 == head, "shard {shard}: {} of {head}", cursor.offset);
+        }
+        anyhow::Ok(())
+    };
+    eventually("the sink has everything", PATIENCE, is_level).await
+}
+
+/// The offsets of a partition's messages, in the order in which a consumer gets them.
+async fn offsets(broker: &Broker, topic: &str, shard: u32) -> Result<Vec<u64>> {
+    let partition = format!("public/default/{topic}-partition-{shard}");
+    let mut found = Vec::new();
+    for n in 1..=broker.messages(&partition).await? {
+        found.push(broker.property(&partition, n, "offset").await?.parse()?);
+    }
+    Ok(found)
+}
+
+/// What is left for a consumer that drops what it has seen.
+fn first_seen(offsets: &[u64]) -> Vec<u64> {
+    let mut seen = BTreeSet::new();
+    offsets.iter().copied().filter(|offset| seen.insert(*offset)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_event_is_in_the_topic_in_order_and_a_stop_in_order_repeats_none() -> Result<()> {
+    let Some(broker) = broker().await? else { return Ok(()) };
+    let shards = Shards::open(Options::in_memory("home", SHARDS)).await?;
+    for round in 0..3 {
+        let publishing = Publishing::start(&shards, settings(&broker, "planned"))?;
+        declare(&shards, round * 40..round * 40 + 40).await?;
+        caught_up(&shards).await?;
+        publishing.stop().await?;
+    }
+    for shard in 0..SHARDS {
+        let all: Vec<u64> = (1..=head(&shards, shard).await?).collect();
+        ensure!(all.len() > 10, "shard {shard} has few events");
+        assert_eq!(offsets(&broker, "planned", shard).await?, all);
+    }
+    let cursor = shards.sink_cursor(ShardId(0), "pulsar").context("no cursor")?;
+    ensure!(cursor.session == 3 && cursor.position.is_some(), "{cursor:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn semantics_10_nothing_is_lost_whatever_is_killed() -> Result<()> {
+    let Some(mut broker) = broker().await? else { return Ok(()) };
+    let shards = Shards::open(Options::in_memory("home", SHARDS)).await?;
+    for round in 0..4_u64 {
+        let publishing = Publishing::start(&shards, settings(&broker, "killed"))?;
+        let numbers = round * 200..round * 200 + 200;
+        if round % 2 == 0 {
+            declare(&shards, numbers).await?;
+            publishing.kill().await;
+        } else {
+            let (declared, killed) = tokio::join!(declare(&shards, numbers), async {
+                broker.kill()?;
+                broker.launch().await
+            });
+            declared.and(killed)?;
+            caught_up(&shards).await?;
+            publishing.stop().await?;
+        }
+    }
+    for shard in 0..SHARDS {
+        let all: Vec<u64> = (1..=head(&shards, shard).await?).collect();
+        let raw = offsets(&broker, "killed", shard).await?;
+        assert_eq!(first_seen(&raw), all, "shard {shard}: {raw:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn semantics_10_a_broker_that_comes_back_empty_is_sent_everything_again() -> Result<()> {
+    let Some(mut broker) = broker().await? else { return Ok(()) };
+    let shards = Shards::open(Options::in_memory("home", SHARDS)).await?;
+    let publishing = Publishing::start(&shards, settings(&broker, "emptied"))?;
+    declare(&shards, 0..60).await?;
+    caught_up(&shards).await?;
+    broker.kill()?;
+    broker.wipe()?;
+    broker.launch().await?;
+    declare(&shards, 60..80).await?;
+    caught_up(&shards).await?;
+    publishing.stop().await?;
+    for shard in 0..SHARDS {
+        let all: Vec<u64> = (1..=head(&shards, shard).await?).collect();
+        assert_eq!(first_seen(&offsets(&broker, "emptied", shard).await?), all);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_does_not_fit_is_refused_with_the_remedy() -> Result<()> {
+    let Some(broker) = broker().await? else { return Ok(()) };
+    let http = reqwest::Client::new();
+    let other = broker.admin("persistent/public/default/other/partitions");
+    http.put(other)
+        .header("content-type", "application/json")
+        .body("5")
+        .send()
+        .await?
+        .error_for_status()?;
+    let refused = error_of(&broker, "other").await?;
+    ensure!(refused.contains("5 partitions") && refused.contains("another topic"), "{refused}");
+    let dedup = broker.admin("namespaces/public/default/deduplication");
+    http.post(dedup)
+        .header("content-type", "application/json")
+        .body("true")
+        .send()
+        .await?
+        .error_for_status()?;
+    let refused = error_of(&broker, "deduplicated").await?;
+    ensure!(refused.contains("deduplication") && refused.contains("--disable"), "{refused}");
+    Ok(())
+}
+
+async fn error_of(broker: &Broker, topic: &str) -> Result<String> {
+    let shards = Shards::open(Options::in_memory("home", SHARDS)).await?;
+    let publishing = Publishing::start(&shards, settings(broker, topic))?;
+    let told = || async {
+        let health = publishing.monitor.health();
+        let error = health.last_error.filter(|_| health.state != SinkState::Ok);
+        error.context("all is well")
+    };
+    let error = eventually("the sink says why", PATIENCE, told).await?;
+    publishing.stop().await?;
+    Ok(error)
+}
