@@ -16,16 +16,24 @@ use model::{
 };
 use raft::{Options, Precondition, Registration, Shards};
 use serde_json::json;
-use tokio::task::JoinHandle;
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
 const SHARDS: u32 = 2;
 /// Long enough for a broker that starts again on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-async fn broker() -> Result<Option<Broker>> {
+/// A broker wants a processor for itself while it starts.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
+/// A broker, and the turn to have one.
+async fn broker() -> Result<Option<(Broker, MutexGuard<'static, ()>)>> {
+    let turn = ONE_AT_A_TIME.lock().await;
     match Broker::available().await {
-        Ok(program) => Broker::start(program).await.map(Some),
+        Ok(program) => Ok(Some((Broker::start(program).await?, turn))),
         Err(why) => {
             writeln!(std::io::stderr(), "skipped: pulsar: {why}")?;
             Ok(None)
@@ -144,7 +152,7 @@ fn first_seen(offsets: &[u64]) -> Vec<u64> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_event_is_in_the_topic_in_order_and_a_stop_in_order_repeats_none() -> Result<()> {
-    let Some(broker) = broker().await? else { return Ok(()) };
+    let Some((broker, _turn)) = broker().await? else { return Ok(()) };
     let shards = Shards::open(Options::in_memory("home", SHARDS)).await?;
     for round in 0..3 {
         let publishing = Publishing::start(&shards, settings(&broker, "planned"))?;
@@ -164,7 +172,7 @@ async fn each_event_is_in_the_topic_in_order_and_a_stop_in_order_repeats_none() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn semantics_10_nothing_is_lost_whatever_is_killed() -> Result<()> {
-    let Some(mut broker) = broker().await? else { return Ok(()) };
+    let Some((mut broker, _turn)) = broker().await? else { return Ok(()) };
     let shards = Shards::open(Options::in_memory("home", SHARDS)).await?;
     for round in 0..4_u64 {
         let publishing = Publishing::start(&shards, settings(&broker, "killed"))?;
@@ -192,7 +200,7 @@ async fn semantics_10_nothing_is_lost_whatever_is_killed() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn semantics_10_a_broker_that_comes_back_empty_is_sent_everything_again() -> Result<()> {
-    let Some(mut broker) = broker().await? else { return Ok(()) };
+    let Some((mut broker, _turn)) = broker().await? else { return Ok(()) };
     let shards = Shards::open(Options::in_memory("home", SHARDS)).await?;
     let publishing = Publishing::start(&shards, settings(&broker, "emptied"))?;
     declare(&shards, 0..60).await?;
@@ -212,7 +220,7 @@ async fn semantics_10_a_broker_that_comes_back_empty_is_sent_everything_again() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_does_not_fit_is_refused_with_the_remedy() -> Result<()> {
-    let Some(broker) = broker().await? else { return Ok(()) };
+    let Some((broker, _turn)) = broker().await? else { return Ok(()) };
     let http = reqwest::Client::new();
     let other = broker.admin("persistent/public/default/other/partitions");
     http.put(other)
