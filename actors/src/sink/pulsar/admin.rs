@@ -1,6 +1,6 @@
 //! The broker's administrative interface: has the topic as it must be.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, error::Error, time::Duration};
 
 use reqwest::{Client, Method, Response, StatusCode, header::LOCATION, redirect::Policy};
 use serde_json::{Value, json};
@@ -214,7 +214,7 @@ impl Asked<'_> {
             request = request.header("content-type", *kind).body(body.clone());
         }
         let sent = request.send().await;
-        sent.map_err(|error| self.failed(asked.path, error.without_url().to_string()))
+        sent.map_err(|error| self.failed(asked.path, innermost(&error)))
     }
 
     /// What it answered, where it is no refusal.
@@ -256,6 +256,14 @@ impl Asked<'_> {
 
     fn odd(&self, path: &str) -> SinkError {
         self.failed(path, "it answered something that is not understood".to_owned())
+    }
+}
+
+/// What went wrong in the end: what reqwest says itself names the address, and no cause.
+fn innermost(error: &dyn Error) -> String {
+    match error.source() {
+        Some(source) => innermost(source),
+        None => error.to_string(),
     }
 }
 
