@@ -167,6 +167,11 @@ async fn each_event_is_in_the_topic_in_order_and_a_stop_in_order_repeats_none() 
     }
     let cursor = shards.sink_cursor(ShardId(0), "pulsar").context("no cursor")?;
     ensure!(cursor.session == 3 && cursor.position.is_some(), "{cursor:?}");
+    // A takeover reads on from the cursor's place, and takes nothing for lost.
+    let sink = PulsarSink::new(settings(&broker, "planned"), shards.cluster().clone())?;
+    let reach = sink.connect(ShardId(0)).await?.read(&cursor).await?;
+    ensure!(!reach.lost && reach.held.offset == cursor.offset, "{reach:?}");
+    ensure!(reach.held.position == cursor.position, "{reach:?}");
     Ok(())
 }
 

@@ -98,7 +98,11 @@ impl PulsarSink {
         let mut text = String::new();
         let read =
             File::open(path).and_then(|file| file.take(MOST_TOKEN).read_to_string(&mut text));
-        read.map_err(|error| SinkError::io(path, &error))?;
+        read.map_err(|error| SinkError::Unfit {
+            place: path.display().to_string(),
+            problem: format!("the token cannot be read: {error}"),
+            remedy: "let the node's user read the file that token_file names",
+        })?;
         Ok(Some(text.trim().to_owned()))
     }
 
