@@ -1,4 +1,4 @@
-.PHONY: help run cluster test verify fix chaos chaos-mutants soak coverage fuzz bench profile
+.PHONY: help run cluster pulsar-demo test verify fix chaos chaos-mutants soak coverage fuzz bench profile
 
 help: ## Say what there is to make (the default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -8,6 +8,9 @@ run: ## Install what is missing, build, and watch this host; ARGS='…' goes to 
 
 cluster: ## Start three nodes on this machine, and say how to look at them and how to hurt one
 	@scripts/cluster
+
+pulsar-demo: ## Show what a consumer in Pulsar sees while a target and the leader go down
+	@scripts/pulsar-demo
 
 test: ## Run all tests, or with CRATE=model those of one crate
 	@scripts/test $(CRATE)

@@ -3,7 +3,7 @@
 
 mod sinks;
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use model::ShardId;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
@@ -19,7 +19,7 @@ use crate::{
     report,
     scheduler::Pace,
     shard::{Common, ShardArguments, ShardMessage, ShardSupervisor},
-    sink::SinkError,
+    sink::{EventSink, SinkError},
 };
 pub(crate) use sinks::{SinkHandle, Sinks};
 pub use sinks::{SinkKind, SinkSetting};
@@ -91,6 +91,14 @@ impl Actors {
     pub fn sink_health_source(&self) -> impl Fn() -> Vec<SinkHealth> + Send + Sync + 'static {
         let sinks = self.sinks.clone();
         move || sinks.health()
+    }
+
+    /// Finds a sink by its name.
+    pub fn sink_source(
+        &self,
+    ) -> impl Fn(&str) -> Option<Arc<dyn EventSink>> + Send + Sync + 'static {
+        let sinks = self.sinks.clone();
+        move |name| sinks.named(name)
     }
 
     /// Lets probes in flight finish, commits the sinks' cursors, and ends every actor.

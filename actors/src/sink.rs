@@ -9,6 +9,7 @@ mod error;
 mod file;
 mod gap;
 mod pulsar;
+mod subscription;
 
 #[cfg(test)]
 pub(crate) mod testing;
@@ -20,7 +21,11 @@ use raft::SinkCursor;
 pub use error::SinkError;
 pub use file::{FileSettings, FileSink};
 pub use gap::Gap;
-pub use pulsar::{PulsarSettings, PulsarSink};
+pub use pulsar::{
+    PulsarAuth, PulsarCompression, PulsarOAuth2, PulsarSettings, PulsarSink, PulsarTarget,
+    PulsarTls,
+};
+pub use subscription::{Subscription, SubscriptionChange, SubscriptionError, Subscriptions};
 
 /// One destination of all events of the shards that this node leads.
 pub trait EventSink: Send + Sync + 'static {
@@ -29,6 +34,17 @@ pub trait EventSink: Send + Sync + 'static {
 
     /// What kind it is, for people and metrics: `file`, `pulsar`.
     fn kind(&self) -> &'static str;
+
+    /// Whether a person may say from where on it is sent events. One that goes on after what it
+    /// holds, whatever its cursor says, cannot be told.
+    fn can_be_reset(&self) -> bool {
+        true
+    }
+
+    /// Its subscriptions, where it keeps any.
+    fn subscriptions(&self) -> Option<&dyn Subscriptions> {
+        None
+    }
 
     /// Opens a connection for one shard.
     ///

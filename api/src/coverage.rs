@@ -65,23 +65,29 @@ impl From<CoverageReport> for CoverageView {
 )]
 pub(crate) async fn get_coverage(
     State(api): State<ApiState>,
-    mut query: Query,
+    query: Query,
 ) -> Result<Response, ApiError> {
+    let (stamp, report) = sum_up(&api, query).await?;
+    Ok((stamp, Json(CoverageView::from(report))).into_response())
+}
+
+/// Answers the question that the parameters are.
+pub(crate) async fn sum_up(
+    api: &ApiState,
+    mut query: Query,
+) -> Result<(Stamp, CoverageReport), ApiError> {
     let since = query.take("since", span).unwrap_or(DEFAULT);
     let id = query.take("resource_id", str::parse::<ResourceId>);
     query.finish()?;
     let read = api.shards().coverage(since, id.as_ref()).await?;
     let stamp = Stamp::of(&read);
     match (read.value, id) {
-        (Some(report), _) => Ok((stamp, Json(CoverageView::from(report))).into_response()),
+        (Some(report), _) => Ok((stamp, report)),
         (None, Some(id)) => Err(not_found(&id).with_headers(stamp.headers())),
         (None, None) => {
-            let nothing = CoverageReport {
-                from: api.shards().now().minus(since),
-                to: api.shards().now(),
-                coverage: model::coverage::Coverage::default(),
-            };
-            Ok((stamp, Json(CoverageView::from(nothing))).into_response())
+            let to = api.shards().now();
+            let coverage = model::coverage::Coverage::default();
+            Ok((stamp, CoverageReport { from: to.minus(since), to, coverage }))
         }
     }
 }

@@ -78,6 +78,24 @@ impl ApiError {
         self
     }
 
+    pub(crate) fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// What is wrong here, and what to do.
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    /// The faults, each with its place.
+    pub(crate) fn errors(&self) -> &[FieldProblem] {
+        &self.0.errors
+    }
+
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.0.headers
+    }
+
     pub(crate) fn status(&self) -> StatusCode {
         self.0.kind.status()
     }

@@ -39,20 +39,10 @@ const MAX_SEQUENCE: u64 = i64::MAX.unsigned_abs();
 pub(crate) async fn list_events(
     State(api): State<ApiState>,
     ResourcePath(id): ResourcePath,
-    mut query: Query,
+    query: Query,
 ) -> Result<Response, ApiError> {
-    let after = Sequence(query.take("after", number(0, MAX_SEQUENCE)).unwrap_or(0));
-    let limit = query.take("limit", number(1, MAX)).unwrap_or(DEFAULT);
-    let consistency = query.consistency();
-    query.finish()?;
-    let most = usize::try_from(limit).unwrap_or(usize::MAX);
-    let read = api.shards().events(&id, after, most, consistency).await?;
-    let stamp = Stamp::of(&read);
-    let Some(events) = read.value else {
-        return Err(not_found(&id).with_headers(stamp.headers()));
-    };
-    let full = events.len() >= most;
-    let next = next(&id, events.last().filter(|_| full), limit);
+    let History { stamp, events, limit, next } = history(&api, &id, query).await?;
+    let next = next_page(&id, next, limit);
     let shards = api.shards().clone();
     let shown = pieces::array(events, move |piece, event| {
         serde_json::to_writer(piece, &event.to_cloudevent(shards.cluster()))
@@ -60,9 +50,36 @@ pub(crate) async fn list_events(
     Ok((stamp, next, shown).into_response())
 }
 
-fn next(id: &ResourceId, last: Option<&Event>, limit: u64) -> HeaderMap {
-    let link = last.map(|last| {
-        let after = last.sequence;
+/// A page of a resource's events.
+pub(crate) struct History {
+    pub(crate) stamp: Stamp,
+    pub(crate) events: Vec<Event>,
+    pub(crate) limit: u64,
+    /// What `after` is of the next page.
+    pub(crate) next: Option<Sequence>,
+}
+
+/// Answers the question that the parameters are.
+pub(crate) async fn history(
+    api: &ApiState,
+    id: &ResourceId,
+    mut query: Query,
+) -> Result<History, ApiError> {
+    let after = Sequence(query.take("after", number(0, MAX_SEQUENCE)).unwrap_or(0));
+    let limit = query.take("limit", number(1, MAX)).unwrap_or(DEFAULT);
+    let consistency = query.consistency();
+    query.finish()?;
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    let read = api.shards().events(id, after, most, consistency).await?;
+    let stamp = Stamp::of(&read);
+    let events = read.value.ok_or_else(|| not_found(id).with_headers(stamp.headers()))?;
+    let full = events.len() >= most;
+    let next = events.last().filter(|_| full).map(|last| last.sequence);
+    Ok(History { stamp, events, limit, next })
+}
+
+fn next_page(id: &ResourceId, after: Option<Sequence>, limit: u64) -> HeaderMap {
+    let link = after.map(|after| {
         format!("<{RESOURCES}/{id}/events?after={after}&limit={limit}>; rel=\"next\"")
     });
     let value = link.map(|link| HeaderValue::from_str(&link).expect("the link is visible ASCII"));

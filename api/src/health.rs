@@ -18,6 +18,11 @@ use crate::{
     state::{ApiState, ReadinessCheck},
 };
 
+/// Whether the node may be asked now.
+pub(crate) fn is_ready(api: &ApiState) -> bool {
+    checks::ready(api).iter().all(|check| check.ok || !check.required)
+}
+
 /// Says whether the process answers at all.
 #[utoipa::path(
     get, path = "/livez", tag = "operations", operation_id = "livez",

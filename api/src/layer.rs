@@ -7,7 +7,7 @@ mod panics;
 mod shed;
 
 pub(crate) use accompany::accompany;
-pub(crate) use admit::admit;
+pub(crate) use admit::{admit, admitted};
 pub(crate) use deadline::deadline;
 pub(crate) use panics::catch_panics;
-pub(crate) use shed::{LargeReads, shed};
+pub(crate) use shed::{LargeReads, shed, spared};

@@ -13,6 +13,7 @@ mod coverage;
 mod docs;
 mod error;
 mod events;
+mod grpc;
 mod headers;
 mod health;
 mod layer;
@@ -31,9 +32,13 @@ mod view;
 mod waiting;
 mod watch;
 
+pub use grpc::{WatchMessage, serve_grpc, v1};
 pub use limits::Limits;
 pub use routes::router;
 pub use serve::serve;
+pub use sinks::{
+    SubscriptionAction, SubscriptionCall, SubscriptionFault, SubscriptionHook, SubscriptionStatus,
+};
 pub use state::{
     ApiState, DeclarationContext, Declarations, Hooks, Readiness, ReadinessCheck, Reload, Shortage,
     SinkHealth, SinkStates,

@@ -24,6 +24,13 @@ pub(crate) struct Query {
 }
 
 impl Query {
+    /// Of parameters that came in another way; empty ones are absent.
+    pub(crate) fn of(pairs: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        let given = pairs.into_iter().filter(|(_, value)| !value.is_empty());
+        let pairs = given.map(|(name, value)| (name.to_owned(), value)).collect();
+        Self { pairs, ..Self::default() }
+    }
+
     pub(crate) fn parse(raw: &str) -> Self {
         let pairs = form_urlencoded::parse(raw.as_bytes()).into_owned().collect();
         Self { pairs, ..Self::default() }

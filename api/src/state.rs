@@ -23,6 +23,7 @@ use crate::{
     layer::LargeReads,
     limits::Limits,
     metrics::{Census, HttpMetrics},
+    sinks::{SubscriptionFault, SubscriptionHook},
     watch::Recent,
 };
 
@@ -67,6 +68,8 @@ pub struct Hooks {
     pub reload: Reload,
     /// How the sinks are.
     pub sinks: SinkStates,
+    /// What is done with the subscriptions of a sink.
+    pub subscriptions: SubscriptionHook,
     /// What else must hold before the node is ready.
     pub readiness: Readiness,
     /// Why lists and watches are refused now, if they are.
@@ -97,6 +100,8 @@ pub struct SinkHealth {
     pub name: String,
     /// What it is, such as `file` or `pulsar`.
     pub kind: String,
+    /// Whether a person may say from where on it is sent events.
+    pub can_be_reset: bool,
     /// What it does, such as `publishing`, `connecting` or `broken`.
     pub state: String,
     /// What went wrong last, where something did.
@@ -142,6 +147,10 @@ impl Default for Hooks {
                 Box::pin(async { Err(vec!["this node has no configuration to reload".to_owned()]) })
             }),
             sinks: Arc::new(Vec::new),
+            subscriptions: Arc::new(|call| {
+                let detail = format!("this node runs no sink {:?}", call.sink);
+                Box::pin(async { Err(SubscriptionFault::NotFound(detail)) })
+            }),
             readiness: Arc::new(Vec::new),
             short_of_memory: Arc::new(|_| None),
             shutdown: CancellationToken::new(),

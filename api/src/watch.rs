@@ -8,8 +8,9 @@ mod frame;
 mod recent;
 mod select;
 mod start;
+mod wire;
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
 use axum::{
     body::Body,
@@ -20,6 +21,7 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
+use futures_util::{Stream, StreamExt};
 use model::cursor::{Cursor, InvalidCursor};
 use raft::Filter;
 use tokio::sync::OwnedSemaphorePermit;
@@ -31,8 +33,11 @@ use crate::{
     state::ApiState,
 };
 use feed::{Around, Feed};
-pub(crate) use recent::Recent;
+use frame::Frames;
+pub(crate) use recent::{Recent, Told};
+pub(crate) use select::Kind as WatchKind;
 use start::Start;
+pub(crate) use wire::{End, TOO_SLOW, Wire};
 
 const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 
@@ -64,9 +69,33 @@ pub(crate) async fn watch_resources(
     let filter = filter(&mut query);
     query.finish()?;
     let cursor = last_event_id(&headers)?.or(cursor);
-    let permit = admit(&api)?;
+    let frames = begin::<Frames>(&api, cursor, filter).await?.map(Ok::<_, Infallible>);
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (UNBUFFERED, HeaderValue::from_static("no")),
+    ];
+    let stamp = Stamp::own(api.own_revision());
+    Ok((stamp, headers, Body::from_stream(frames)).into_response())
+}
+
+/// Begins a watch, while an error can still be an answer of its own.
+pub(crate) async fn begin<W: Wire>(
+    api: &ApiState,
+    cursor: Option<Cursor>,
+    filter: Filter,
+) -> Result<impl Stream<Item = W::Chunk> + Send + use<W>, ApiError> {
+    let permit = admit(api)?;
     let start = Start::find(api.shards(), cursor, &filter, api.limits().list_default).await?;
-    Ok(stream(&api, filter, start, permit))
+    let around = Around {
+        shards: api.shards().clone(),
+        recent: Arc::clone(api.recent()),
+        heartbeat: api.limits().heartbeat,
+        patience: api.limits().watch_patience,
+        // Of its own: all watches ask with every message.
+        shutdown: api.shutdown().child_token(),
+    };
+    Ok(feed::told(Feed::<W>::new(around, filter, start), permit))
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<Cursor>, ApiError> {
@@ -88,23 +117,4 @@ fn admit(api: &ApiState) -> Result<OwnedSemaphorePermit, ApiError> {
             format!("{most} watches are open; close one, or ask another node"),
         )
     })
-}
-
-fn stream(api: &ApiState, filter: Filter, start: Start, permit: OwnedSemaphorePermit) -> Response {
-    let around = Around {
-        shards: api.shards().clone(),
-        recent: Arc::clone(api.recent()),
-        heartbeat: api.limits().heartbeat,
-        patience: api.limits().watch_patience,
-        // Of its own: all watches ask with every frame.
-        shutdown: api.shutdown().child_token(),
-    };
-    let frames = feed::frames(Feed::new(around, filter, start), permit);
-    let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
-        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (UNBUFFERED, HeaderValue::from_static("no")),
-    ];
-    let stamp = Stamp::own(api.own_revision());
-    (stamp, headers, Body::from_stream(frames)).into_response()
 }

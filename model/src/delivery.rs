@@ -14,6 +14,8 @@
 mod cursor;
 mod flight;
 mod reading;
+mod reset;
+mod subscribe;
 mod tail;
 
 #[cfg(test)]
@@ -22,4 +24,6 @@ mod tests;
 pub use cursor::{Change, Outdated, SinkCursor};
 pub use flight::Flight;
 pub use reading::{Place, ReadFrom, Reading};
+pub use reset::{NoPlace, ResetTo};
+pub use subscribe::{NoStart, SubscribeFrom};
 pub use tail::{Span, Tail};

@@ -120,6 +120,7 @@ impl Event {
             "datacontenttype": "application/json",
             "sequence": self.sequence.to_string(),
             "incarnation": self.incarnation.to_string(),
+            "clusterid": cluster.id,
             "clusterincarnation": cluster.incarnation.to_string(),
             "shard": self.shard.0,
             "offset": self.offset.to_string(),
@@ -190,6 +191,7 @@ mod tests {
     fn the_payload_is_the_contracts() {
         let json = event(1).to_cloudevent(&cluster(1));
         assert_eq!(json["source"], "//home/shard/3");
+        assert_eq!(json["clusterid"], Uuid::from_u128(1).to_string());
         assert_eq!(json["data"]["event_id"], json["id"]);
         let status = &json["data"]["infrastructure_status"];
         assert_eq!(status["health_status"], "WARNING");

@@ -1,6 +1,7 @@
 //! The command line: what was typed becomes one command, and its end an exit code.
 
 pub(crate) mod args;
+mod ask;
 mod bench;
 mod certs;
 mod check;
@@ -17,6 +18,7 @@ mod maintenance;
 mod output;
 mod rows;
 mod sinks;
+mod subscriptions;
 mod table;
 mod text;
 mod verify;
@@ -80,7 +82,8 @@ async fn ask(command: Command, client: &Client, output: &Output) -> Result<Verdi
         Command::Maintenance(command) => maintenance::run(&command, client, output).await,
         Command::Config(ConfigCommand::Status) => config::status(client, output).await,
         Command::Config(ConfigCommand::Diff { file }) => config::diff(file, client, output).await,
-        Command::Sinks => sinks::run(client, output).await,
+        Command::Sinks { command } => sinks::run(command.as_ref(), client, output).await,
+        Command::Subscriptions(args) => subscriptions::run(&args, client, output).await,
         Command::Cluster(command) => cluster::run(&command, client, output).await,
         Command::Run(_)
         | Command::Check(_)

@@ -42,7 +42,7 @@ use place::{Source, Sources, Tree};
 pub(crate) use problem::{ConfigProblem, Invalid};
 pub(crate) use resources::written_id;
 pub(crate) use secrets::Secret;
-pub(crate) use sections::{Cluster, Listen, Node};
+pub(crate) use sections::{Cluster, Grpc, Listen, Node};
 pub(crate) use sinks::{Sink, SinkKind};
 
 /// The most values of a configuration, aliases expanded.

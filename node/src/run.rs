@@ -9,6 +9,7 @@ mod limits;
 mod memory;
 mod reload;
 mod signals;
+mod subscriptions;
 mod telemetry;
 mod threads;
 
@@ -19,11 +20,11 @@ use api::ApiState;
 use raft::{Options, Shards};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::{
     cli::args::RunArgs,
-    config::{Config, SinkKind},
+    config::{Config, Grpc, Listen, SinkKind},
 };
 use cluster::{Member, Network, Waited};
 use limits::Descriptors;
@@ -40,8 +41,8 @@ const YIELD: std::time::Duration = std::time::Duration::from_secs(5);
 enum RunError {
     #[error("{0}")]
     Configuration(String),
-    #[error("cannot listen on {address}: {source}; stop what listens there, or set listen.http")]
-    Listen { address: std::net::SocketAddr, source: std::io::Error },
+    #[error("cannot listen on {address}: {source}; stop what listens there, or set listen.{key}")]
+    Listen { key: &'static str, address: std::net::SocketAddr, source: std::io::Error },
     #[error(transparent)]
     Peers(#[from] net::ListenError),
     #[error("cannot use {path}: {source}; check that data_dir exists and is writable")]
@@ -85,7 +86,8 @@ async fn try_run(args: RunArgs) -> Result<(), RunError> {
     threads::make_ahead().await;
     let descriptors = limits::share_descriptors()?;
     // Before anything is opened, so that a port that is taken costs nothing.
-    let listener = listen(config.listen.http).await?;
+    let listener = listen("http", config.listen.http).await?;
+    let grpc = listen_for_grpc(&config.listen).await?;
     let (metrics, stop) = (NodeMetrics::new(), CancellationToken::new());
     let network = Network::open(&config, &metrics.peers, &stop).await?;
     if network.is_some() && args.accept_data_loss {
@@ -112,9 +114,14 @@ async fn try_run(args: RunArgs) -> Result<(), RunError> {
     let others = (network.as_ref(), &shards);
     let announcement = network.as_ref().and_then(|network| network.announcement(&config));
     let member = Member::start(others, (facts, joined.as_ref(), announcement), &stop);
-    let served =
-        serve(config, origins, &shards, (listener.try_clone()?, signals, descriptors), metrics)
-            .await;
+    let served = serve(
+        config,
+        origins,
+        &shards,
+        ((listener.try_clone()?, grpc), signals, descriptors),
+        metrics,
+    )
+    .await;
     member.stop();
     shards.close().await;
     stop.cancel();
@@ -125,9 +132,20 @@ async fn try_run(args: RunArgs) -> Result<(), RunError> {
 /// The listener of the API: one that waits to join uses it first, and then the member.
 struct ApiListener(std::net::TcpListener);
 
-async fn listen(address: std::net::SocketAddr) -> Result<ApiListener, RunError> {
+async fn listen(key: &'static str, address: std::net::SocketAddr) -> Result<ApiListener, RunError> {
     let bound = TcpListener::bind(address).await.and_then(TcpListener::into_std);
-    bound.map(ApiListener).map_err(|source| RunError::Listen { address, source })
+    bound.map(ApiListener).map_err(|source| RunError::Listen { key, address, source })
+}
+
+/// A node that was told nothing of gRPC runs without it where somebody else has its usual port.
+async fn listen_for_grpc(places: &Listen) -> Result<Option<ApiListener>, RunError> {
+    match listen("grpc", places.grpc()).await {
+        Err(fault) if places.grpc == Grpc::BesideHttp => {
+            warn!("gRPC is not served: {fault}");
+            Ok(None)
+        }
+        listener => listener.map(Some),
+    }
 }
 
 impl ApiListener {
@@ -141,7 +159,11 @@ async fn serve(
     mut config: Config,
     origins: crate::config::Origins,
     shards: &Shards,
-    (listener, signals, descriptors): (TcpListener, signals::Signals, Descriptors),
+    ((listener, grpc), signals, descriptors): (
+        (TcpListener, Option<ApiListener>),
+        signals::Signals,
+        Descriptors,
+    ),
     metrics: NodeMetrics,
 ) -> Result<(), RunError> {
     let stored = reload::store_at_start(shards, &config).await?;
@@ -158,11 +180,22 @@ async fn serve(
     let hooks = hooks::hooks(&actors, &reloader, shards, &metrics, guards, tokens);
     let state = ApiState::new(shards.clone(), hooks);
     let clients = threads::ForClients::new().map_err(RunError::Api)?;
-    let listener = {
+    let (listener, grpc) = {
         let _there = clients.handle().enter();
-        listener.into_std().and_then(TcpListener::from_std).map_err(RunError::Api)?
+        let listener =
+            listener.into_std().and_then(TcpListener::from_std).map_err(RunError::Api)?;
+        (listener, grpc.as_ref().map(ApiListener::try_clone).transpose()?)
     };
-    let mut api = clients.handle().spawn(api::serve(listener, state, stop.clone()));
+    if let Some(address) = grpc.as_ref().and_then(|grpc| grpc.local_addr().ok()) {
+        info!(%address, "gRPC is served");
+    }
+    let (rest, stops) = (api::serve(listener, state.clone(), stop.clone()), stop.clone());
+    let mut api = clients.handle().spawn(async move {
+        match grpc {
+            Some(grpc) => tokio::try_join!(rest, api::serve_grpc(grpc, state, stops)).map(drop),
+            None => rest.await,
+        }
+    });
     let announcing = tokio::spawn(announce::transitions(shards.clone(), stop.clone()));
     banner::ready(&config, declared, shards);
     let early = tokio::select! {
@@ -224,12 +257,7 @@ fn settings(
                 rotate_bytes: file.rotate_bytes,
                 keep: file.keep.map(|keep| keep as usize),
             },
-            SinkKind::Pulsar(pulsar) => actors::SinkKind::Pulsar {
-                url: pulsar.url,
-                admin_url: pulsar.admin_url,
-                topic: pulsar.topic,
-                token_file: pulsar.token_file,
-            },
+            SinkKind::Pulsar(target) => actors::SinkKind::Pulsar(target),
         };
         SinkSetting { name: sink.name.clone(), kind }
     });

@@ -1,13 +1,18 @@
 //! A standalone Apache Pulsar of a test's own, on loopback.
 
+mod gate;
+
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
+use reqwest::Response;
 use serde_json::Value;
+
+pub use gate::Gate;
 
 use crate::{
     component::{self, Missing},
@@ -17,6 +22,10 @@ use crate::{
 
 /// How long it may take until it serves, on a busy machine.
 const START: Duration = Duration::from_secs(90);
+/// The lines of its log that a failed start shows.
+const MOST_FAULTS: usize = 20;
+/// How long it may take to answer.
+const ANSWER: Duration = Duration::from_secs(20);
 
 /// See the module. It is killed when the value is dropped.
 #[derive(Debug)]
@@ -25,6 +34,7 @@ pub struct Broker {
     directory: tempfile::TempDir,
     port: u16,
     http: u16,
+    gate: Option<Gate>,
     child: Option<Child>,
 }
 
@@ -42,10 +52,34 @@ impl Broker {
     /// # Errors
     /// Where it does not come to serve.
     pub async fn start(program: PathBuf) -> Result<Self> {
+        Self::begin(program, |_| Ok(None)).await
+    }
+
+    /// Starts one that lets in only whom it knows.
+    ///
+    /// # Errors
+    /// Where it does not come to serve.
+    pub async fn secured(program: PathBuf) -> Result<Self> {
+        Self::begin(program, |directory| Gate::new(directory).map(Some)).await
+    }
+
+    async fn begin(
+        program: PathBuf,
+        gate: impl FnOnce(&Path) -> Result<Option<Gate>>,
+    ) -> Result<Self> {
         let (directory, port, http) = (tempfile::tempdir()?, free_port()?, free_port()?);
-        let mut broker = Self { program, directory, port, http, child: None };
+        let gate = gate(directory.path())?;
+        let mut broker = Self { program, directory, port, http, gate, child: None };
         broker.launch().await?;
         Ok(broker)
+    }
+
+    /// How to get into one that lets in only whom it knows.
+    ///
+    /// # Errors
+    /// It lets in everybody.
+    pub fn gate(&self) -> Result<&Gate> {
+        self.gate.as_ref().context("the broker lets in everybody")
     }
 
     /// Starts it again with what it has on its disk.
@@ -57,13 +91,29 @@ impl Broker {
         let mut command = Command::new(&self.program);
         command.arg(self.directory.path().join("pulsar"));
         command.args([self.port.to_string(), self.http.to_string()]);
+        command.args(self.gate.as_ref().map(Gate::settings).transpose()?.unwrap_or_default());
         command.stdin(Stdio::null()).stderr(output.try_clone()?).stdout(output);
         self.child = Some(command.spawn().context("cannot start the broker")?);
-        eventually("the broker serves", START, || self.is_well()).await
+        let serves = eventually("the broker serves", START, || self.is_well()).await;
+        serves.with_context(|| self.last_words())
+    }
+
+    /// What went wrong, by its own account.
+    fn last_words(&self) -> String {
+        let read = |path: &str| {
+            let text = std::fs::read_to_string(self.directory.path().join(path));
+            text.unwrap_or_default()
+        };
+        let log = read("pulsar/pulsar.log");
+        let faults = log.lines().filter(|line| {
+            line.contains(" ERROR ") || line.starts_with("Caused by") || line.contains(" WARN ")
+        });
+        let faults: Vec<&str> = faults.take(MOST_FAULTS).collect();
+        format!("{}\n{}", faults.join("\n"), read("output"))
     }
 
     async fn is_well(&self) -> Result<()> {
-        let answer = reqwest::get(self.admin("brokers/health")).await?.text().await?;
+        let answer = self.get("brokers/health").await?.text().await?;
         if answer.trim() == "ok" { Ok(()) } else { bail!("it says {answer}") }
     }
 
@@ -106,13 +156,21 @@ impl Broker {
         format!("{}/admin/v2/{path}", self.admin_url())
     }
 
+    async fn get(&self, path: &str) -> Result<Response> {
+        let mut request = reqwest::Client::new().get(self.admin(path));
+        if let Some(gate) = &self.gate {
+            request = request.bearer_auth(gate.token(ANSWER)?);
+        }
+        Ok(request.timeout(ANSWER).send().await?)
+    }
+
     /// How many messages a topic holds, by the broker's own count.
     ///
     /// # Errors
     /// What it answers.
     pub async fn messages(&self, topic: &str) -> Result<u64> {
-        let url = self.admin(&format!("persistent/{topic}/internalStats"));
-        let stats: Value = reqwest::get(url).await?.error_for_status()?.json().await?;
+        let stats = self.get(&format!("persistent/{topic}/internalStats")).await?;
+        let stats: Value = stats.error_for_status()?.json().await?;
         stats["numberOfEntries"].as_u64().context("it does not say how many")
     }
 
@@ -122,8 +180,8 @@ impl Broker {
     /// What it answers.
     pub async fn property(&self, topic: &str, n: u64, name: &str) -> Result<String> {
         let query = format!("initialPosition=earliest&messagePosition={n}");
-        let url = self.admin(&format!("persistent/{topic}/examinemessage?{query}"));
-        let answer = reqwest::get(url).await?.error_for_status()?;
+        let answer = self.get(&format!("persistent/{topic}/examinemessage?{query}")).await?;
+        let answer = answer.error_for_status()?;
         let properties =
             answer.headers().get("X-Pulsar-PROPERTY").context("it has no properties")?;
         let properties: Value = serde_json::from_slice(properties.as_bytes())?;

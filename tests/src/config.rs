@@ -14,6 +14,7 @@ use serde_json::Value;
 pub struct Config {
     cluster: String,
     shards: Option<u32>,
+    grpc: Option<u16>,
     member: Option<Membership>,
     defaults: String,
     resources: Vec<Value>,
@@ -69,6 +70,13 @@ impl Config {
         self
     }
 
+    /// Which port gRPC is served on; one that nobody is told where nothing is said.
+    #[must_use]
+    pub fn grpc(mut self, port: u16) -> Self {
+        self.grpc = Some(port);
+        self
+    }
+
     /// A node of a cluster of several.
     #[must_use]
     pub fn member(mut self, membership: Membership) -> Self {
@@ -109,10 +117,11 @@ impl Config {
             }
             None => ("n1", "a", String::new()),
         };
+        let grpc = SocketAddr::new(http.ip(), self.grpc.unwrap_or(0));
         let mut yaml = format!(
             "cluster: {{ name: {}, shards: {} }}\n\
              node: {{ name: {name}, region: eu-1, zone: {zone}, data_dir: {} }}\n\
-             listen: {{ http: \"{http}\"{peer} }}\n",
+             listen: {{ http: \"{http}\", grpc: \"{grpc}\"{peer} }}\n",
             self.cluster,
             self.shards.unwrap_or(16),
             Value::from(dir.join("data").display().to_string()),
@@ -180,7 +189,7 @@ mod tests {
         let config = Config::new().timing("1s", "500ms").resource(json!({"name": "a"}));
         let yaml = config.render(Path::new("/t/x"), ([127, 0, 0, 1], 81).into());
         for line in [
-            "listen: { http: \"127.0.0.1:81\" }",
+            "listen: { http: \"127.0.0.1:81\", grpc: \"127.0.0.1:0\" }",
             "defaults: { interval: 1s, timeout: 500ms, failures: 1, successes: 1 }",
             "  - {\"name\":\"a\"}",
             "  - file: { path: \"/t/x/events.jsonl\" }",

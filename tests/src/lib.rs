@@ -27,3 +27,8 @@ pub use node::Node;
 pub use reqwest::Method;
 pub use storm::Storm;
 pub use wait::eventually;
+
+/// The program in Rust that docs/events.md shows is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/events.md")]
+pub struct EventsDocument;

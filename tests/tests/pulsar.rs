@@ -1,20 +1,24 @@
 //! The Pulsar sink on a real broker: what a consumer finds in the topic.
 
-use std::{collections::BTreeSet, io::Write, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fs, io::Write, path::PathBuf, sync::Arc, time::Duration};
 
 use actors::{
     publisher::{PublishMetrics, Publisher, SinkMonitor, SinkState},
-    sink::{EventSink, PulsarSettings, PulsarSink},
+    sink::{
+        EventSink, PulsarAuth, PulsarCompression, PulsarSettings, PulsarSink, PulsarTarget,
+        PulsarTls, SubscriptionChange, SubscriptionError,
+    },
 };
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use bellwether_tests::{broker::Broker, eventually};
 use futures_util::future::try_join_all;
 use model::{
     Offset, Owner, ShardId,
     decode::Problems,
+    delivery::{ResetTo, SubscribeFrom},
     spec::{Defaults, Origin, SpecDecoder},
 };
-use raft::{Options, Precondition, Registration, Shards};
+use raft::{Command, Options, Precondition, Registration, Reply, Shards, SinkChange};
 use serde_json::json;
 use tokio::{
     sync::{Mutex, MutexGuard},
@@ -29,11 +33,11 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// A broker wants a processor for itself while it starts.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
-/// A broker, and the turn to have one.
-async fn broker() -> Result<Option<(Broker, MutexGuard<'static, ()>)>> {
+/// The program of a broker, and the turn to have one.
+async fn program() -> Result<Option<(PathBuf, MutexGuard<'static, ()>)>> {
     let turn = ONE_AT_A_TIME.lock().await;
     match Broker::available().await {
-        Ok(program) => Ok(Some((Broker::start(program).await?, turn))),
+        Ok(program) => Ok(Some((program, turn))),
         Err(why) => {
             writeln!(std::io::stderr(), "skipped: pulsar: {why}")?;
             Ok(None)
@@ -41,15 +45,21 @@ async fn broker() -> Result<Option<(Broker, MutexGuard<'static, ()>)>> {
     }
 }
 
+async fn broker() -> Result<Option<(Broker, MutexGuard<'static, ()>)>> {
+    let Some((program, turn)) = program().await? else { return Ok(None) };
+    Ok(Some((Broker::start(program).await?, turn)))
+}
+
 fn settings(broker: &Broker, topic: &str) -> PulsarSettings {
-    PulsarSettings {
-        name: "pulsar".to_owned(),
+    let target = PulsarTarget {
         url: broker.url(),
         admin_url: Some(broker.admin_url()),
         topic: format!("persistent://public/default/{topic}"),
-        token_file: None,
-        shards: SHARDS,
-    }
+        tls: PulsarTls::default(),
+        auth: PulsarAuth::None,
+        compression: PulsarCompression::Zstd,
+    };
+    PulsarSettings { name: "pulsar".to_owned(), target, shards: SHARDS }
 }
 
 fn registration(number: u64) -> Registration {
@@ -224,6 +234,89 @@ async fn semantics_10_a_broker_that_comes_back_empty_is_sent_everything_again() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reset_sends_what_is_asked_for_again_and_passes_over_the_rest() -> Result<()> {
+    let Some((broker, _turn)) = broker().await? else { return Ok(()) };
+    let shards = Shards::open(Options::in_memory("home", SHARDS)).await?;
+    let publishing = Publishing::start(&shards, settings(&broker, "reset"))?;
+    declare(&shards, 0..40).await?;
+    caught_up(&shards).await?;
+    let head = head(&shards, 0).await?;
+    // While its publisher runs: its session ends, and the next sends what the cursor lacks.
+    reset(&shards, "oldest").await?;
+    caught_up(&shards).await?;
+    let twice: Vec<u64> = (1..=head).chain(1..=head).collect();
+    eventually("all came twice", PATIENCE, async || {
+        let found = offsets(&broker, "reset", 0).await?;
+        if found == twice { Ok(()) } else { bail!("{found:?}") }
+    })
+    .await?;
+    publishing.stop().await?;
+    // While none runs, and then one does.
+    declare(&shards, 40..60).await?;
+    reset(&shards, "latest").await?;
+    declare(&shards, 60..80).await?;
+    let publishing = Publishing::start(&shards, settings(&broker, "reset"))?;
+    caught_up(&shards).await?;
+    publishing.stop().await?;
+    let found = offsets(&broker, "reset", 0).await?;
+    ensure!(found.starts_with(&twice), "{found:?}");
+    let rest = &found[twice.len()..];
+    ensure!(rest.first().is_some_and(|first| *first > head + 1), "{rest:?}");
+    ensure!(rest.is_sorted() && rest.len() > 2, "{rest:?}");
+    Ok(())
+}
+
+/// As `bellwether sinks reset` has it done.
+async fn reset(shards: &Shards, to: &str) -> Result<()> {
+    let to: ResetTo = to.parse()?;
+    for shard in shards.shard_ids() {
+        let change = to.change(shard).context("all shards change")?;
+        let change = SinkChange { sink: "pulsar".to_owned(), from: Offset(0), change };
+        let answer = shards.propose(shard, Command::ChangeSink(change)).await?;
+        ensure!(matches!(answer.reply, Reply::Sink(_)), "{:?}", answer.reply);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn subscriptions_are_made_moved_and_ended() -> Result<()> {
+    let Some((broker, _turn)) = broker().await? else { return Ok(()) };
+    let shards = Shards::open(Options::in_memory("home", SHARDS)).await?;
+    let publishing = Publishing::start(&shards, settings(&broker, "subscribed"))?;
+    declare(&shards, 0..30).await?;
+    caught_up(&shards).await?;
+    publishing.stop().await?;
+    let sink = PulsarSink::new(settings(&broker, "subscribed"), shards.cluster().clone())?;
+    let subscriptions = sink.subscriptions().context("a topic has subscriptions")?;
+    ensure!(subscriptions.list().await?.is_empty());
+    let (name, oldest) = ("report a/b", SubscribeFrom::Oldest);
+    subscriptions.change(name, SubscriptionChange::Create(oldest)).await?;
+    let backlog = async |wanted: u64| {
+        eventually("the backlog is told", PATIENCE, async || {
+            let found = subscriptions.list().await?;
+            let [only] = &found[..] else { bail!("{found:?}") };
+            let is_so = only.name == name && only.consumers == 0 && only.backlog == wanted;
+            if is_so { Ok(()) } else { bail!("{only:?}, not {wanted}") }
+        })
+        .await
+    };
+    backlog(30).await?;
+    let again = subscriptions.change(name, SubscriptionChange::Create(oldest)).await;
+    ensure!(matches!(again, Err(SubscriptionError::Conflict { .. })), "{again:?}");
+    subscriptions.change(name, SubscriptionChange::Reset(SubscribeFrom::Latest)).await?;
+    backlog(0).await?;
+    subscriptions.change(name, SubscriptionChange::Reset(oldest)).await?;
+    backlog(30).await?;
+    subscriptions.change(name, SubscriptionChange::Delete).await?;
+    ensure!(subscriptions.list().await?.is_empty());
+    for change in [SubscriptionChange::Delete, SubscriptionChange::Reset(oldest)] {
+        let gone = subscriptions.change(name, change).await;
+        ensure!(matches!(gone, Err(SubscriptionError::NoSuch(_))), "{gone:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_does_not_fit_is_refused_with_the_remedy() -> Result<()> {
     let Some((broker, _turn)) = broker().await? else { return Ok(()) };
     let http = reqwest::Client::new();
@@ -250,7 +343,11 @@ async fn a_topic_that_does_not_fit_is_refused_with_the_remedy() -> Result<()> {
 
 async fn error_of(broker: &Broker, topic: &str) -> Result<String> {
     let shards = Shards::open(Options::in_memory("home", SHARDS)).await?;
-    let publishing = Publishing::start(&shards, settings(broker, topic))?;
+    error_with(&shards, settings(broker, topic)).await
+}
+
+async fn error_with(shards: &Shards, settings: PulsarSettings) -> Result<String> {
+    let publishing = Publishing::start(shards, settings)?;
     let told = || async {
         let health = publishing.monitor.health();
         let error = health.last_error.filter(|_| health.state != SinkState::Ok);
@@ -259,4 +356,43 @@ async fn error_of(broker: &Broker, topic: &str) -> Result<String> {
     let error = eventually("the sink says why", PATIENCE, told).await?;
     publishing.stop().await?;
     Ok(error)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_tls_a_token_is_shown_again_when_it_expires() -> Result<()> {
+    let Some((program, _turn)) = program().await? else { return Ok(()) };
+    let broker = Broker::secured(program).await?;
+    let (gate, directory) = (broker.gate()?, tempfile::tempdir()?);
+    let token_file = directory.path().join("token");
+    let show = |lasts| anyhow::Ok(fs::write(&token_file, gate.token(lasts)?)?);
+    let mut settings = settings(&broker, "secured");
+    let target = &mut settings.target;
+    (target.url, target.admin_url) = (gate.url(), Some(gate.admin_url()));
+    target.auth = PulsarAuth::TokenFile(token_file.clone());
+    // It is known which authority the certificate is of, or nothing is sent.
+    let shards = Shards::open(Options::in_memory("home", SHARDS)).await?;
+    show(Duration::ZERO)?;
+    let refused = error_with(&shards, settings.clone()).await?;
+    ensure!(refused.contains("certificate"), "{refused}");
+    settings.target.tls.ca_file = Some(gate.ca_file());
+    let refused = error_with(&shards, settings.clone()).await?;
+    ensure!(refused.contains("token that is valid"), "{refused}");
+
+    show(Duration::from_secs(4))?;
+    let publishing = Publishing::start(&shards, settings)?;
+    declare(&shards, 0..20).await?;
+    caught_up(&shards).await?;
+    let session = |shard| shards.sink_cursor(ShardId(shard), "pulsar").context("no cursor");
+    let before = session(0)?.session;
+    show(Duration::from_secs(3_600))?;
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    declare(&shards, 20..40).await?;
+    caught_up(&shards).await?;
+    ensure!(session(0)?.session == before, "the connection was kept");
+    publishing.stop().await?;
+    for shard in 0..SHARDS {
+        let all: Vec<u64> = (1..=head(&shards, shard).await?).collect();
+        assert_eq!(offsets(&broker, "secured", shard).await?, all);
+    }
+    Ok(())
 }

@@ -6,7 +6,9 @@ use raft::Shards;
 
 use crate::{
     publisher::{PublishMetrics, SinkHealth, SinkMonitor},
-    sink::{EventSink, FileSettings, FileSink, PulsarSettings, PulsarSink, SinkError},
+    sink::{
+        EventSink, FileSettings, FileSink, PulsarSettings, PulsarSink, PulsarTarget, SinkError,
+    },
 };
 
 /// A sink as configured.
@@ -31,16 +33,7 @@ pub enum SinkKind {
         keep: Option<usize>,
     },
     /// A topic of Apache Pulsar.
-    Pulsar {
-        /// See [`PulsarSettings::url`].
-        url: String,
-        /// See [`PulsarSettings::admin_url`].
-        admin_url: Option<String>,
-        /// See [`PulsarSettings::topic`].
-        topic: String,
-        /// See [`PulsarSettings::token_file`].
-        token_file: Option<PathBuf>,
-    },
+    Pulsar(PulsarTarget),
 }
 
 /// A sink and what is known of it.
@@ -84,6 +77,11 @@ impl Sinks {
         &self.metrics
     }
 
+    pub(crate) fn named(&self, name: &str) -> Option<Arc<dyn EventSink>> {
+        let mut handles = self.handles.iter();
+        handles.find(|handle| handle.sink.name() == name).map(|handle| Arc::clone(&handle.sink))
+    }
+
     pub(crate) fn health(&self) -> Vec<SinkHealth> {
         self.handles.iter().map(|handle| handle.monitor.health()).collect()
     }
@@ -104,9 +102,8 @@ async fn open(setting: SinkSetting, shards: &Shards) -> Result<Arc<dyn EventSink
             file.keep = keep.unwrap_or(file.keep);
             Arc::new(FileSink::open(file, cluster).await?)
         }
-        SinkKind::Pulsar { url, admin_url, topic, token_file } => {
-            let shards = shards.shard_count();
-            let settings = PulsarSettings { name, url, admin_url, topic, token_file, shards };
+        SinkKind::Pulsar(target) => {
+            let settings = PulsarSettings { name, target, shards: shards.shard_count() };
             Arc::new(PulsarSink::new(settings, cluster)?)
         }
     })

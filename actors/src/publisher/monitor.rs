@@ -25,6 +25,8 @@ pub struct SinkHealth {
     pub name: String,
     /// What kind it is.
     pub kind: &'static str,
+    /// Whether a person may say from where on it is sent events.
+    pub can_be_reset: bool,
     /// How it does.
     pub state: SinkState,
     /// What last went wrong, also where it is well again.
@@ -36,6 +38,7 @@ pub struct SinkHealth {
 pub struct SinkMonitor {
     name: String,
     kind: &'static str,
+    can_be_reset: bool,
     found: Mutex<Found>,
 }
 
@@ -51,7 +54,8 @@ impl SinkMonitor {
     #[must_use]
     pub fn new(sink: &dyn EventSink) -> Self {
         let name = sink.name().to_owned();
-        Self { name, kind: sink.kind(), found: Mutex::default() }
+        let (kind, can_be_reset) = (sink.kind(), sink.can_be_reset());
+        Self { name, kind, can_be_reset, found: Mutex::default() }
     }
 
     /// How the sink does now.
@@ -62,7 +66,9 @@ impl SinkMonitor {
         let state = worst.map_or(SinkState::Ok, |(state, _)| *state);
         let error = worst.map(|(_, error)| error.clone());
         let last_error = error.or_else(|| found.last_error.clone());
-        SinkHealth { name: self.name.clone(), kind: self.kind, state, last_error }
+        let Self { name, kind, can_be_reset, .. } = self;
+        let (kind, can_be_reset) = (*kind, *can_be_reset);
+        SinkHealth { name: name.clone(), kind, can_be_reset, state, last_error }
     }
 
     pub(super) fn report(&self, shard: ShardId, state: SinkState, error: String) {

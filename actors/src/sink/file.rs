@@ -135,6 +135,10 @@ impl EventSink for FileSink {
         "file"
     }
 
+    fn can_be_reset(&self) -> bool {
+        false
+    }
+
     fn connect(
         &self,
         shard: ShardId,

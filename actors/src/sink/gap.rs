@@ -35,6 +35,7 @@ impl Gap {
             "type": GAP_TYPE,
             "time": self.time,
             "datacontenttype": "application/json",
+            "clusterid": cluster.id,
             "clusterincarnation": cluster.incarnation.to_string(),
             "shard": shard.0,
             "offset": self.to.to_string(),

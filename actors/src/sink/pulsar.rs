@@ -5,42 +5,65 @@
 //! messages itself: the client of the `pulsar` crate connects again and sends again by itself, and
 //! cannot be told not to. The crate's codec and messages are what this is made of.
 
+mod access;
+mod address;
 mod admin;
+mod channel;
 mod commands;
 mod connection;
 mod frame;
+mod http;
 mod message;
+mod oauth2;
 mod place;
+mod subscriptions;
 mod tail;
+mod tls;
 mod wire;
-
-use std::{fs::File, io::Read, path::PathBuf};
 
 use futures_util::future::{BoxFuture, FutureExt};
 use model::{ShardId, event::ClusterIdentity};
 
-use self::{admin::Admin, connection::PulsarConnection, place::TopicName, wire::Wire};
-use super::{Connection, EventSink, SinkError};
+use self::{
+    access::Access, address::Address, admin::Admin, connection::PulsarConnection,
+    oauth2::TokenSource, place::TopicName, wire::Wire,
+};
+use super::{Connection, EventSink, SinkError, Subscriptions};
 
-/// Where brokers are administered usually.
+pub use access::PulsarAuth;
+pub use message::PulsarCompression;
+pub use oauth2::PulsarOAuth2;
+pub use tls::PulsarTls;
+
+/// Where brokers are administered usually, without TLS and with it.
 const ADMIN_PORT: u16 = 8080;
-/// The most bytes of a token.
-const MOST_TOKEN: u64 = 64 << 10;
+const ADMIN_TLS_PORT: u16 = 8443;
 
-/// Where a Pulsar sink publishes.
+/// A topic, and the way to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PulsarTarget {
+    /// The broker or proxy: `pulsar://HOST:PORT`, or `pulsar+ssl://HOST:PORT` behind TLS.
+    pub url: String,
+    /// Its administrative interface: `http://HOST:PORT` or `https://HOST:PORT`; port 8080 of the
+    /// broker's host, or 8443 behind TLS, where absent.
+    pub admin_url: Option<String>,
+    /// The topic, `persistent://TENANT/NAMESPACE/NAME`. It is created where it does not exist.
+    pub topic: String,
+    /// Whom the sink trusts, and by which certificate it is known.
+    pub tls: PulsarTls,
+    /// How it says who it is.
+    pub auth: PulsarAuth,
+    /// How the bodies of messages are compressed.
+    pub compression: PulsarCompression,
+}
+
+/// What a Pulsar sink publishes, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PulsarSettings {
     /// The sink's name.
     pub name: String,
-    /// The broker or proxy: `pulsar://HOST:PORT`.
-    pub url: String,
-    /// Its administrative interface: `http://HOST:PORT`; port 8080 of the broker's host where
-    /// absent.
-    pub admin_url: Option<String>,
-    /// The topic, `persistent://TENANT/NAMESPACE/NAME`. It is created where it does not exist.
-    pub topic: String,
-    /// The file with the token that this node shows. It is read for each connection.
-    pub token_file: Option<PathBuf>,
+    /// The topic.
+    pub target: PulsarTarget,
     /// How many shards the cluster has, and the topic partitions.
     pub shards: u32,
 }
@@ -51,7 +74,7 @@ impl PulsarSettings {
     /// # Errors
     /// Why not.
     pub fn check_url(url: &str) -> Result<(), SinkError> {
-        wire::address(url).map(drop)
+        Address::parse(url).map(drop)
     }
 
     /// Whether an administrative interface can be found by an address.
@@ -60,6 +83,14 @@ impl PulsarSettings {
     /// Why not.
     pub fn check_admin_url(url: &str) -> Result<(), SinkError> {
         Admin::new(url).map(drop)
+    }
+
+    /// Whether tokens can be asked for at an address.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check_issuer_url(url: &str) -> Result<(), SinkError> {
+        TokenSource::check(url)
     }
 
     /// Whether events can be kept in a topic of a name.
@@ -76,6 +107,7 @@ pub struct PulsarSink {
     settings: PulsarSettings,
     topic: TopicName,
     admin: Admin,
+    access: Access,
     cluster: ClusterIdentity,
 }
 
@@ -85,33 +117,25 @@ impl PulsarSink {
     /// # Errors
     /// An address or the topic's name is none.
     pub fn new(settings: PulsarSettings, cluster: ClusterIdentity) -> Result<Self, SinkError> {
-        let topic = TopicName::parse(&settings.topic)?;
-        let broker = wire::address(&settings.url)?;
-        let usual = || format!("http://{}:{ADMIN_PORT}", broker.host);
-        let admin = Admin::new(&settings.admin_url.clone().unwrap_or_else(usual))?;
-        Ok(Self { settings, topic, admin, cluster })
-    }
-
-    /// The token as it is now: it may be replaced while the node runs.
-    fn token(&self) -> Result<Option<String>, SinkError> {
-        let Some(path) = &self.settings.token_file else { return Ok(None) };
-        let mut text = String::new();
-        let read =
-            File::open(path).and_then(|file| file.take(MOST_TOKEN).read_to_string(&mut text));
-        read.map_err(|error| SinkError::Unfit {
-            place: path.display().to_string(),
-            problem: format!("the token cannot be read: {error}"),
-            remedy: "let the node's user read the file that token_file names",
-        })?;
-        Ok(Some(text.trim().to_owned()))
+        let target = &settings.target;
+        let topic = TopicName::parse(&target.topic)?;
+        let Address { host, is_secure, .. } = Address::parse(&target.url)?;
+        let usual = || match is_secure {
+            true => format!("https://{host}:{ADMIN_TLS_PORT}"),
+            false => format!("http://{host}:{ADMIN_PORT}"),
+        };
+        let admin = Admin::new(&target.admin_url.clone().unwrap_or_else(usual))?;
+        let access = Access::new(target.tls.clone(), target.auth.clone());
+        Ok(Self { settings, topic, admin, access, cluster })
     }
 
     async fn open(&self, shard: ShardId) -> Result<PulsarConnection<'_>, SinkError> {
-        let token = self.token()?;
-        self.admin.with(token.as_deref()).topic(&self.topic, self.settings.shards).await?;
-        let partition = self.topic.partition(shard);
-        let wire = Wire::to_broker_of(&partition, &self.settings.url, token.clone()).await?;
-        PulsarConnection::produce(self, wire, shard, partition, token).await
+        let Self { settings, topic, admin, access, .. } = self;
+        let admin = admin.with(access).await?;
+        admin.topic(topic, settings.shards).await?;
+        let wire =
+            Wire::to_broker_of(&topic.partition(shard), &settings.target.url, access).await?;
+        PulsarConnection::produce(self, wire, admin, shard).await
     }
 }
 
@@ -122,6 +146,10 @@ impl EventSink for PulsarSink {
 
     fn kind(&self) -> &'static str {
         "pulsar"
+    }
+
+    fn subscriptions(&self) -> Option<&dyn Subscriptions> {
+        Some(self)
     }
 
     fn connect(

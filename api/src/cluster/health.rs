@@ -67,15 +67,25 @@ impl From<ClusterHealth> for ClusterHealthView {
 pub(crate) async fn get_cluster_health(
     State(api): State<ApiState>,
     NamePath(cluster_id): NamePath,
-    mut query: Query,
+    query: Query,
 ) -> Result<Response, ApiError> {
+    let (stamp, health) = rolled_up(&api, &cluster_id, query).await?;
+    Ok((stamp, Json(ClusterHealthView::from(health))).into_response())
+}
+
+/// Answers the question that the parameters are.
+pub(crate) async fn rolled_up(
+    api: &ApiState,
+    cluster_id: &str,
+    mut query: Query,
+) -> Result<(Stamp, ClusterHealth), ApiError> {
     let (consistency, partial) = (query.consistency(), query.partial());
     query.finish()?;
-    let read = api.shards().cluster_health(&cluster_id, consistency, partial).await?;
+    let read = api.shards().cluster_health(cluster_id, consistency, partial).await?;
     let stamp = Stamp::of(&read);
-    let Some(health) = read.value else {
+    let health = read.value.ok_or_else(|| {
         let detail = format!("no resource names the cluster_id {cluster_id:?}");
-        return Err(ApiError::new(Kind::NotFound, detail).with_headers(stamp.headers()));
-    };
-    Ok((stamp, Json(ClusterHealthView::from(health))).into_response())
+        ApiError::new(Kind::NotFound, detail).with_headers(stamp.headers())
+    })?;
+    Ok((stamp, health))
 }

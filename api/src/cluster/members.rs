@@ -68,8 +68,7 @@ pub(crate) async fn drain_node(
     NamePath(node): NamePath,
     _: NoQuery,
 ) -> Result<Response, ApiError> {
-    let (id, _) = find(&state, &node)?;
-    stand(&state, id, NodeStanding::Draining, 0).await
+    answered(&state, stand(&state, &node, NodeStanding::Draining).await?)
 }
 
 /// Ends the draining of a node: it takes replicas and leads again.
@@ -88,8 +87,7 @@ pub(crate) async fn resume_node(
     NamePath(node): NamePath,
     _: NoQuery,
 ) -> Result<Response, ApiError> {
-    let (id, _) = find(&state, &node)?;
-    stand(&state, id, NodeStanding::Active, 0).await
+    answered(&state, stand(&state, &node, NodeStanding::Active).await?)
 }
 
 /// Takes a node out of the cluster for good. Refused where a group would lose its quorum.
@@ -110,9 +108,14 @@ pub(crate) async fn remove_node(
     NamePath(node): NamePath,
     _: NoQuery,
 ) -> Result<Response, ApiError> {
-    let (id, record) = find(&state, &node)?;
-    let left = state.shards().nodes_left();
-    let leads = state.shards().leads_of(id).await;
+    answered(&state, remove(&state, &node).await?)
+}
+
+/// Takes a node out, where every group keeps its quorum.
+pub(crate) async fn remove(api: &ApiState, node: &str) -> Result<(), ApiError> {
+    let (id, record) = find(api, node)?;
+    let left = api.shards().nodes_left();
+    let leads = api.shards().leads_of(id).await;
     if leads > 0 {
         let name = &record.facts.name;
         let detail = format!(
@@ -120,7 +123,7 @@ pub(crate) async fn remove_node(
         );
         return Err(ApiError::new(Kind::Conflict, detail));
     }
-    let lost = state.shards().would_lose(id).await?;
+    let lost = api.shards().would_lose(id).await?;
     if let Some(first) = lost.first() {
         let name = &record.facts.name;
         let detail = format!(
@@ -130,17 +133,30 @@ pub(crate) async fn remove_node(
         );
         return Err(ApiError::new(Kind::Conflict, detail));
     }
-    stand(&state, id, NodeStanding::Removed, left).await
+    set(api, id, NodeStanding::Removed, left).await
 }
 
-async fn stand(
+/// Has a node drained, or take part again.
+pub(crate) async fn stand(
+    api: &ApiState,
+    node: &str,
+    standing: NodeStanding,
+) -> Result<(), ApiError> {
+    let (id, _) = find(api, node)?;
+    set(api, id, standing, 0).await
+}
+
+async fn set(
     api: &ApiState,
     node: NodeId,
     standing: NodeStanding,
     left: usize,
-) -> Result<Response, ApiError> {
+) -> Result<(), ApiError> {
     let changed = api.shards().set_standing(node, standing, left).await?;
-    changed.map_err(|why| refusal(&why, &node))?;
+    changed.map_err(|why| refusal(&why, &node))
+}
+
+fn answered(api: &ApiState, (): ()) -> Result<Response, ApiError> {
     let stamp = Stamp::own(api.own_revision());
     Ok((StatusCode::NO_CONTENT, stamp.headers()).into_response())
 }

@@ -129,9 +129,14 @@ pub(crate) async fn get_cluster(
     State(api): State<ApiState>,
     _: NoQuery,
 ) -> Result<Response, ApiError> {
-    let survey = api.shards().survey().await;
-    let view = ClusterView::of(api.shards(), &survey);
+    let view = shown(&api).await;
     Ok((Stamp::own(api.own_revision()), Json(view)).into_response())
+}
+
+/// The cluster, gathered from all nodes.
+pub(crate) async fn shown(api: &ApiState) -> ClusterView {
+    let survey = api.shards().survey().await;
+    ClusterView::of(api.shards(), &survey)
 }
 
 impl ClusterView {

@@ -56,6 +56,11 @@ impl Kind {
         format!("urn:bellwether:problem:{}", self.parts().1)
     }
 
+    /// The same as a reason of `google.rpc.ErrorInfo`.
+    pub(crate) fn reason(self) -> String {
+        self.parts().1.to_ascii_uppercase().replace('-', "_")
+    }
+
     /// The `title` of the problem.
     pub(crate) const fn title(self) -> &'static str {
         self.parts().2

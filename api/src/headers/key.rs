@@ -28,7 +28,12 @@ impl IdempotencyKey {
     /// The key for the shards. It holds for one kind of write to one thing, so that a key that
     /// a client uses again elsewhere does not get it the answer about something else.
     pub(crate) fn request(&self, write: &str, name: &str) -> Option<String> {
-        Some(format!("{write} {name} {}", self.text))
+        (!self.text.is_empty()).then(|| format!("{write} {name} {}", self.text))
+    }
+
+    /// None at all: of a write that is its own name, such as an observation with its time.
+    pub(crate) fn none() -> Self {
+        Self { text: String::new(), chosen: false }
     }
 
     /// Whether the caller chose it.
@@ -39,7 +44,8 @@ impl IdempotencyKey {
     /// The answer's header.
     pub(crate) fn header(&self) -> HeaderMap {
         let value = HeaderValue::from_str(&self.text).expect("the key is visible ASCII");
-        HeaderMap::from_iter([(IDEMPOTENCY_KEY, value)])
+        let named = (!self.text.is_empty()).then_some((IDEMPOTENCY_KEY, value));
+        named.into_iter().collect()
     }
 
     /// Waits for a write under this key; what takes too long has an unknown outcome.
@@ -59,7 +65,7 @@ impl IdempotencyKey {
             .map_err(|error| error.with_headers(self.header()))
     }
 
-    fn read(headers: &HeaderMap) -> Result<Self, ApiError> {
+    pub(crate) fn read(headers: &HeaderMap) -> Result<Self, ApiError> {
         let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
         let (Some(value), None) = (values.next(), values.next()) else {
             return if headers.contains_key(IDEMPOTENCY_KEY) {

@@ -5,6 +5,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use tokio::sync::SemaphorePermit;
 
 use crate::{
     error::{ApiError, Kind},
@@ -13,10 +14,16 @@ use crate::{
 
 /// Lets a request pass while there is room.
 pub(crate) async fn admit(State(api): State<ApiState>, request: Request, next: Next) -> Response {
-    let Ok(_permit) = api.in_flight().try_acquire() else {
+    match admitted(&api) {
+        Ok(_permit) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
+}
+
+/// Room for one more request, where there is any.
+pub(crate) fn admitted(api: &ApiState) -> Result<SemaphorePermit<'_>, ApiError> {
+    api.in_flight().try_acquire().map_err(|_| {
         let most = api.limits().in_flight;
-        let detail = format!("{most} requests are in flight; try again");
-        return ApiError::new(Kind::TooMany, detail).into_response();
-    };
-    next.run(request).await
+        ApiError::new(Kind::TooMany, format!("{most} requests are in flight; try again"))
+    })
 }

@@ -23,16 +23,24 @@ const EACH: u64 = 2 << 20;
 
 /// Lets a read pass while there is memory.
 pub(crate) async fn shed(State(api): State<ApiState>, request: Request, next: Next) -> Response {
-    let (_under_way, expected) = api.large_reads().begin();
+    match spared(&api) {
+        Ok(_under_way) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
+}
+
+/// Counts a read that takes much memory, where there is any.
+pub(crate) fn spared(api: &ApiState) -> Result<UnderWay<'_>, ApiError> {
+    let (under_way, expected) = api.large_reads().begin();
     match (api.hooks().short_of_memory)(expected) {
+        None => Ok(under_way),
         Some(found) => {
             let detail = format!(
                 "{found}; lists, watches, histories and coverage are refused until there is \
                  memory again; single resources and writes are not"
             );
-            ApiError::new(Kind::ShortOfMemory, detail).into_response()
+            Err(ApiError::new(Kind::ShortOfMemory, detail))
         }
-        None => next.run(request).await,
     }
 }
 
@@ -41,7 +49,7 @@ pub(crate) async fn shed(State(api): State<ApiState>, request: Request, next: Ne
 pub(crate) struct LargeReads(AtomicU64);
 
 /// One of them; it is over when this is dropped.
-struct UnderWay<'a>(&'a LargeReads);
+pub(crate) struct UnderWay<'a>(&'a LargeReads);
 
 impl LargeReads {
     /// Counts one more, and says how many bytes all of them may yet take.

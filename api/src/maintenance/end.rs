@@ -2,7 +2,7 @@
 
 use axum::{
     extract::State,
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 
@@ -36,14 +36,23 @@ pub(crate) async fn delete_maintenance(
     key: IdempotencyKey,
     _: NoQuery,
 ) -> Result<Response, ApiError> {
+    Ok((StatusCode::NO_CONTENT, end(&api, &name, &key).await?).into_response())
+}
+
+/// Ends a window. Returns the headers of the answer.
+pub(crate) async fn end(
+    api: &ApiState,
+    name: &str,
+    key: &IdempotencyKey,
+) -> Result<HeaderMap, ApiError> {
     // A repeat under the caller's key goes through although the window is gone by then: the
     // first try may have left shards behind.
     if !key.is_chosen() {
         let read = api.shards().maintenance().await?;
         if !read.value.iter().any(|view| view.window.name == name) {
-            return Err(not_found(&name).with_headers(Stamp::of(&read).headers()));
+            return Err(not_found(name).with_headers(Stamp::of(&read).headers()));
         }
     }
-    let (_, headers) = settle(&api, &key, &name, None).await?;
-    Ok((StatusCode::NO_CONTENT, headers).into_response())
+    let (_, headers) = settle(api, key, name, None).await?;
+    Ok(headers)
 }

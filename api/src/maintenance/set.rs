@@ -4,6 +4,7 @@
 use axum::{
     Json,
     extract::State,
+    http::HeaderMap,
     response::{IntoResponse, Response},
 };
 use model::{
@@ -11,6 +12,7 @@ use model::{
     decode::{Fields, Problems},
     maintenance::Maintenance,
 };
+use raft::{MaintenanceOutcome, MaintenanceView};
 use serde_json::Value;
 
 use super::{
@@ -44,10 +46,21 @@ pub(crate) async fn put_maintenance(
     _: NoQuery,
     JsonBody(body): JsonBody,
 ) -> Result<Response, ApiError> {
-    let window = read(&name, &body, api.shards().now())?;
-    let (outcome, headers) = settle(&api, &key, &name, Some(window.clone())).await?;
-    let view = WindowView::of(window, outcome.version, outcome.missing);
-    Ok((headers, Json(view)).into_response())
+    let (found, headers) = set(&api, &name, &key, &body).await?;
+    Ok((headers, Json(WindowView::of(found))).into_response())
+}
+
+/// Sets a window by a document. Returns the headers of the answer, too.
+pub(crate) async fn set(
+    api: &ApiState,
+    name: &str,
+    key: &IdempotencyKey,
+    body: &Value,
+) -> Result<(MaintenanceView, HeaderMap), ApiError> {
+    let window = read(name, body, api.shards().now())?;
+    let (outcome, headers) = settle(api, key, name, Some(window.clone())).await?;
+    let MaintenanceOutcome { version, missing, .. } = outcome;
+    Ok((MaintenanceView { window, version, missing }, headers))
 }
 
 fn read(name: &str, body: &Value, now: WallTime) -> Result<Maintenance, ApiError> {

@@ -20,11 +20,17 @@ pub(crate) async fn list_maintenance(
     State(api): State<ApiState>,
     _: NoQuery,
 ) -> Result<Response, ApiError> {
+    let (stamp, windows) = all(&api).await?;
+    let views: Vec<WindowView> = windows.into_iter().map(WindowView::of).collect();
+    Ok((stamp, Json(views)).into_response())
+}
+
+/// All windows, by name.
+pub(crate) async fn all(api: &ApiState) -> Result<(Stamp, Vec<MaintenanceView>), ApiError> {
     let mut read = api.shards().maintenance().await?;
     let mut windows = std::mem::take(&mut read.value);
     windows.sort_by(|a, b| a.window.name.cmp(&b.window.name));
-    let views: Vec<WindowView> = windows.into_iter().map(shown).collect();
-    Ok((Stamp::of(&read), Json(views)).into_response())
+    Ok((Stamp::of(&read), windows))
 }
 
 /// Reads one maintenance window.
@@ -40,15 +46,14 @@ pub(crate) async fn get_maintenance(
     WindowPath(name): WindowPath,
     _: NoQuery,
 ) -> Result<Response, ApiError> {
-    let mut read = api.shards().maintenance().await?;
-    let windows = std::mem::take(&mut read.value);
-    let stamp = Stamp::of(&read);
-    let Some(view) = windows.into_iter().find(|view| view.window.name == name) else {
-        return Err(not_found(&name).with_headers(stamp.headers()));
-    };
-    Ok((stamp, Json(shown(view))).into_response())
+    let (stamp, window) = one(&api, &name).await?;
+    Ok((stamp, Json(WindowView::of(window))).into_response())
 }
 
-fn shown(view: MaintenanceView) -> WindowView {
-    WindowView::of(view.window, view.version, view.missing)
+/// One window.
+pub(crate) async fn one(api: &ApiState, name: &str) -> Result<(Stamp, MaintenanceView), ApiError> {
+    let (stamp, windows) = all(api).await?;
+    let found = windows.into_iter().find(|view| view.window.name == name);
+    let found = found.ok_or_else(|| not_found(name).with_headers(stamp.headers()))?;
+    Ok((stamp, found))
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use model::{ResourceId, ShardId, WallTime, maintenance::Maintenance};
+use model::{ResourceId, ShardId, WallTime};
+use raft::MaintenanceView;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -34,7 +35,8 @@ pub(crate) struct WindowView {
 }
 
 impl WindowView {
-    pub(super) fn of(window: Maintenance, version: u64, missing: Vec<ShardId>) -> Self {
+    pub(super) fn of(found: MaintenanceView) -> Self {
+        let MaintenanceView { window, version, missing } = found;
         Self {
             name: window.name,
             selector: window.selector.map(|selector| selector.to_string()),

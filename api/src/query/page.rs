@@ -64,7 +64,7 @@ impl PageStart {
         }
     }
 
-    fn token(&self) -> String {
+    pub(crate) fn token(&self) -> String {
         URL_SAFE_NO_PAD.encode(format!("{VERSION} {} {}", self.cursor, self.after))
     }
 }

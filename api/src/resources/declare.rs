@@ -9,7 +9,9 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use raft::{DeclareOutcome, Registration, Reply, Row};
+use model::ResourceId;
+use raft::{DeclareOutcome, Precondition, Registration, Reply, Row};
+use serde_json::Value;
 
 use super::{
     RESOURCES,
@@ -52,17 +54,37 @@ pub(crate) async fn put_resource(
     _: NoQuery,
     JsonBody(body): JsonBody,
 ) -> Result<Response, ApiError> {
-    let spec = declaration::read(&api, &id, &body)?;
+    let Declared { outcome, row, mut headers } =
+        declare(&api, &id, precondition, &key, &body).await?;
+    headers.insert(ETAG, EntityTag::of(&row.resource).value());
+    let status = status(outcome, &row, &mut headers);
+    Ok((status, headers, Json(ResourceView::of(&row))).into_response())
+}
+
+/// A resource as it is declared now.
+pub(crate) struct Declared {
+    pub(crate) outcome: DeclareOutcome,
+    pub(crate) row: Row,
+    pub(crate) headers: HeaderMap,
+}
+
+/// Declares a resource by a document.
+pub(crate) async fn declare(
+    api: &ApiState,
+    id: &ResourceId,
+    precondition: Precondition,
+    key: &IdempotencyKey,
+    body: &Value,
+) -> Result<Declared, ApiError> {
+    let spec = declaration::read(api, id, body)?;
     let registration = Registration { spec, owner: OWNER, precondition };
     let write = api.shards().declare(registration, key.request("put", id.as_str()));
-    let Written { answer, mut headers } = Written::of(&api, &key, &id, write).await?;
+    let Written { answer, headers } = Written::of(api, key, id, write).await?;
     let Reply::Declared { outcome, resource } = answer.reply else {
         return Err(unexpected(&answer.reply).with_headers(headers));
     };
     let row = Row { resource: (*resource).into(), shard: answer.shard, term: answer.term };
-    headers.insert(ETAG, EntityTag::of(&row.resource).value());
-    let status = status(outcome, &row, &mut headers);
-    Ok((status, headers, Json(ResourceView::of(&row))).into_response())
+    Ok(Declared { outcome, row, headers })
 }
 
 fn status(outcome: DeclareOutcome, row: &Row, headers: &mut HeaderMap) -> StatusCode {

@@ -8,7 +8,8 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use raft::{ListQuery, Page};
+use model::cursor::Cursor;
+use raft::{ListQuery, Page, Row};
 
 use super::RESOURCES;
 use crate::{
@@ -34,8 +35,33 @@ use crate::{
 pub(crate) async fn list_resources(
     State(api): State<ApiState>,
     uri: Uri,
-    mut query: Query,
+    query: Query,
 ) -> Result<Response, ApiError> {
+    let listed = listed(&api, query).await?;
+    let (stamp, places) = (listed.stamp, places(&listed.place, uri.query().unwrap_or_default()));
+    let rows = pieces::array(listed.rows, |piece, row| {
+        serde_json::to_writer(piece, &ResourceView::of(row))
+    });
+    Ok((stamp, places, rows).into_response())
+}
+
+/// A page, and where it stands.
+pub(crate) struct Listed {
+    pub(crate) stamp: Stamp,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) place: Place,
+}
+
+/// What lies beside a page.
+pub(crate) struct Place {
+    /// Where a watch that completes the list begins.
+    pub(crate) cursor: Cursor,
+    /// Where the next page begins.
+    pub(crate) next: Option<PageStart>,
+}
+
+/// Answers the question that the parameters are.
+pub(crate) async fn listed(api: &ApiState, mut query: Query) -> Result<Listed, ApiError> {
     let (limit, start) = page(&mut query, api.limits());
     let question = ListQuery {
         filter: filter(&mut query),
@@ -47,22 +73,18 @@ pub(crate) async fn list_resources(
     query.finish()?;
     let read = api.shards().list(&question).await?;
     let stamp = Stamp::of(&read);
-    let places = places(&read.value, start, uri.query().unwrap_or_default());
-    let rows = pieces::array(read.value.rows, |piece, row| {
-        serde_json::to_writer(piece, &ResourceView::of(row))
-    });
-    Ok((stamp, places, rows).into_response())
+    let Page { rows, cursor, next, .. } = read.value;
+    let cursor = start.map_or(cursor, |start| start.cursor);
+    let next = next.map(|after| PageStart { after, cursor: cursor.clone() });
+    Ok(Listed { stamp, rows, place: Place { cursor, next } })
 }
 
-/// Where a watch and where the next page begins.
-fn places(page: &Page, start: Option<PageStart>, raw_query: &str) -> HeaderMap {
-    let cursor = start.map_or_else(|| page.cursor.clone(), |start| start.cursor);
+fn places(place: &Place, raw_query: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert(CURSOR, visible(&cursor.to_string()));
-    if let Some(after) = page.next.clone() {
-        let link = page_link(RESOURCES, raw_query, &PageStart { after, cursor });
-        headers.insert(LINK, visible(&link));
+    headers.insert(CURSOR, visible(&place.cursor.to_string()));
+    if let Some(next) = &place.next {
+        headers.insert(LINK, visible(&page_link(RESOURCES, raw_query, next)));
     }
     headers
 }

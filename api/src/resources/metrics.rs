@@ -36,21 +36,27 @@ pub(crate) async fn get_node_metrics(
 ) -> Result<Response, ApiError> {
     let consistency = query.consistency();
     query.finish()?;
-    if let Some(read) = by_id(&api, &name, consistency).await? {
-        return Ok(answer(&read));
+    let read = find_node(&api, &name, consistency).await?;
+    let metrics = MetricsView::of(&read.value.resource.state.metrics);
+    Ok((Stamp::of(&read), Json(metrics)).into_response())
+}
+
+/// The row of a node with this id or name.
+pub(crate) async fn find_node(
+    api: &ApiState,
+    name: &str,
+    consistency: Consistency,
+) -> Result<Read<Row>, ApiError> {
+    if let Some(read) = by_id(api, name, consistency).await? {
+        return Ok(read);
     }
     for resource_type in NODES {
-        if let Some(read) = by_name(&api, &name, resource_type, consistency).await? {
-            return Ok(answer(&read));
+        if let Some(read) = by_name(api, name, resource_type, consistency).await? {
+            return Ok(read);
         }
     }
     let detail = format!("there is no KUBERNETES_NODE or HOST with the id or name {name:?}");
     Err(ApiError::new(Kind::NotFound, detail))
-}
-
-fn answer(read: &Read<Row>) -> Response {
-    let metrics = MetricsView::of(&read.value.resource.state.metrics);
-    (Stamp::of(read), Json(metrics)).into_response()
 }
 
 async fn by_id(

@@ -10,6 +10,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use model::ResourceId;
+use raft::{Consistency, Row};
+
 use super::not_found;
 use crate::{
     error::ApiError,
@@ -44,15 +47,23 @@ pub(crate) async fn get_resource(
 ) -> Result<Response, ApiError> {
     let consistency = query.consistency();
     query.finish()?;
-    let read = api.shards().get(&id, consistency).await?;
-    let stamp = Stamp::of(&read);
-    let Some(row) = read.value else {
-        return Err(not_found(&id).with_headers(stamp.headers()));
-    };
+    let (stamp, row) = find(&api, &id, consistency).await?;
     let tag = EntityTag::of(&row.resource);
     let headers = [(ETAG, tag.value()), (CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
     if unchanged(&conditions, tag)? {
         return Ok((StatusCode::NOT_MODIFIED, stamp, headers).into_response());
     }
     Ok((stamp, headers, Json(ResourceView::of(&row))).into_response())
+}
+
+/// The row, and where the answer stands.
+pub(crate) async fn find(
+    api: &ApiState,
+    id: &ResourceId,
+    consistency: Consistency,
+) -> Result<(Stamp, Row), ApiError> {
+    let read = api.shards().get(id, consistency).await?;
+    let stamp = Stamp::of(&read);
+    let row = read.value.ok_or_else(|| not_found(id).with_headers(stamp.headers()))?;
+    Ok((stamp, row))
 }

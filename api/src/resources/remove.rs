@@ -2,10 +2,11 @@
 
 use axum::{
     extract::State,
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use raft::{Removal, Reply};
+use model::ResourceId;
+use raft::{Precondition, Removal, Reply};
 
 use super::write::{OWNER, Written, unexpected};
 use crate::{
@@ -35,11 +36,22 @@ pub(crate) async fn delete_resource(
     key: IdempotencyKey,
     _: NoQuery,
 ) -> Result<Response, ApiError> {
+    let headers = remove(&api, &id, precondition, &key).await?;
+    Ok((StatusCode::NO_CONTENT, headers).into_response())
+}
+
+/// Removes a resource. Returns the headers of the answer.
+pub(crate) async fn remove(
+    api: &ApiState,
+    id: &ResourceId,
+    precondition: Precondition,
+    key: &IdempotencyKey,
+) -> Result<HeaderMap, ApiError> {
     let removal = Removal { id: id.clone(), owner: OWNER, precondition };
     let write = api.shards().remove(removal, key.request("delete", id.as_str()));
-    let Written { answer, headers } = Written::of(&api, &key, &id, write).await?;
+    let Written { answer, headers } = Written::of(api, key, id, write).await?;
     match answer.reply {
-        Reply::Removed { .. } => Ok((StatusCode::NO_CONTENT, headers).into_response()),
+        Reply::Removed { .. } => Ok(headers),
         other => Err(unexpected(&other).with_headers(headers)),
     }
 }

@@ -7,12 +7,10 @@ mod tests;
 
 use std::{
     collections::{BTreeSet, VecDeque},
-    convert::Infallible,
     sync::Arc,
     time::Duration,
 };
 
-use axum::body::Bytes;
 use futures_util::{
     FutureExt, Stream, StreamExt,
     future::BoxFuture,
@@ -30,10 +28,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    frame::{self, Kind},
     recent::{Recent, Told},
-    select::told_as,
+    select::{Kind, told_as},
     start::{Snapshot, Start},
+    wire::{End, Wire},
 };
 
 /// What is handed over at once, at least where there is as much.
@@ -52,12 +50,12 @@ pub(super) struct Around {
 }
 
 /// One watch.
-pub(super) struct Feed {
+pub(super) struct Feed<W> {
     around: Around,
     filter: Filter,
     cursor: Cursor,
-    /// Frames that were not handed over yet.
-    out: Vec<u8>,
+    /// What was not handed over yet.
+    out: W,
     /// The rows that come first, until they were told.
     snapshot: Option<Box<Snapshot>>,
     /// Whether a bookmark says when the changes up to the begin were told.
@@ -70,41 +68,31 @@ pub(super) struct Feed {
     beat: Interval,
     /// Whether anything was said since the last heartbeat.
     busy: bool,
-    /// When frames were handed over last.
+    /// When something was handed over last.
     handed: Instant,
 }
 
 /// A shard that has applied more, and what tells of the next time.
 type Moved = (ShardId, Receiver<Revision>);
 
-/// Why a watch ends.
-enum End {
-    /// The client is too slow.
-    Slow,
-    /// The node stops.
-    Stopping,
-    /// The changes cannot be read any more.
-    Lost(ReadError),
-}
-
-/// The frames of a watch, each time as many as there are. Dropping it ends the watch, and gives back
-/// the permit.
-pub(super) fn frames(
-    feed: Feed,
+/// What a watch tells, each time as much as there is. Dropping it ends the watch, and gives back the
+/// permit.
+pub(super) fn told<W: Wire>(
+    feed: Feed<W>,
     permit: OwnedSemaphorePermit,
-) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
+) -> impl Stream<Item = W::Chunk> + Send {
     stream::unfold(Some((feed, permit)), |watch| async move {
         let (mut feed, permit) = watch?;
-        let (frames, ended) = match feed.next().await {
-            Ok(frames) => (frames, false),
+        let (chunk, ended) = match feed.next().await {
+            Ok(chunk) => (chunk, false),
             Err(end) => (feed.last_words(&end), true),
         };
         feed.handed = Instant::now();
-        Some((Ok(frames), (!ended).then_some((feed, permit))))
+        Some((chunk, (!ended).then_some((feed, permit))))
     })
 }
 
-impl Feed {
+impl<W: Wire> Feed<W> {
     pub(super) fn new(around: Around, filter: Filter, start: Start) -> Self {
         let (cursor, snapshot) = match start {
             Start::Resume(cursor) => (cursor, None),
@@ -118,7 +106,7 @@ impl Feed {
         Self {
             resumed: snapshot.is_none(),
             moved: shards.shard_ids().collect(),
-            out: frame::hello().to_vec(),
+            out: W::begin(),
             behind: BTreeSet::new(),
             busy: true,
             handed: Instant::now(),
@@ -131,8 +119,8 @@ impl Feed {
         }
     }
 
-    /// The next frames, once there are any.
-    async fn next(&mut self) -> Result<Bytes, End> {
+    /// What is told next, once there is anything.
+    async fn next(&mut self) -> Result<W::Chunk, End> {
         let shutdown = self.around.shutdown.clone();
         // Rows of a snapshot are not what a client has left untaken.
         let late = self.snapshot.is_none() && self.handed.elapsed() > self.around.patience;
@@ -141,33 +129,23 @@ impl Feed {
             () = shutdown.cancelled() => return Err(End::Stopping),
             gathered = self.gather(late) => gathered?,
         }
-        Ok(std::mem::take(&mut self.out).into())
+        Ok(self.out.take())
     }
 
-    /// What is said last. Where rows are still to come there is no place to come back to.
-    fn last_words(&mut self, end: &End) -> Bytes {
-        let slow = "the client is too slow; come back with the last id that was received";
-        match end {
-            End::Slow => frame::overflow(slow),
-            End::Stopping => {
-                let mut frames = std::mem::take(&mut self.out);
-                if self.snapshot.is_none() {
-                    frames.extend(frame::place(Kind::Bookmark, &self.cursor));
-                }
-                frames.into()
-            }
-            End::Lost(error) => {
-                tracing::warn!(%error, "a watch has lost its place");
-                frame::overflow(&error.to_string())
-            }
+    fn last_words(&mut self, end: &End) -> W::Chunk {
+        if let End::Lost(error) = end {
+            tracing::warn!(%error, "a watch has lost its place");
         }
+        // Where rows are still to come there is no place to come back to.
+        let place = self.snapshot.is_none().then_some(&self.cursor);
+        self.out.end(end, place)
     }
 
     /// Gathers until there is a chunk, or something and nothing more. For a client that comes
     /// late, all that there is, unless that is too much.
     async fn gather(&mut self, late: bool) -> Result<(), End> {
         self.tell_rows(CHUNK).await?;
-        if self.out.len() >= CHUNK {
+        if self.out.bytes() >= CHUNK {
             return Ok(());
         }
         if late && !self.catch_up(MOST).await? {
@@ -176,9 +154,9 @@ impl Feed {
         loop {
             let level = self.catch_up(CHUNK).await?;
             if level && std::mem::take(&mut self.resumed) {
-                self.say(&frame::place(Kind::Bookmark, &self.cursor));
+                self.say(|out, cursor| out.place(Kind::Bookmark, cursor));
             }
-            if !self.out.is_empty() {
+            if self.out.bytes() > 0 {
                 return Ok(());
             }
             self.wait().await?;
@@ -190,7 +168,7 @@ impl Feed {
         self.take_in_ready()?;
         while let Some(shard) = self.moved.pop_front() {
             let more = self.drain(shard)?;
-            if self.out.len() >= enough {
+            if self.out.bytes() >= enough {
                 return Ok(false);
             }
             if more {
@@ -208,9 +186,9 @@ impl Feed {
             _ = self.beat.tick() => {
                 std::mem::take(&mut self.behind).into_iter().for_each(|shard| self.queue(shard));
                 if !std::mem::take(&mut self.busy) {
-                    self.out.extend(frame::place(Kind::Bookmark, &self.cursor));
+                    self.out.place(Kind::Bookmark, &self.cursor);
                 }
-                self.out.extend(frame::heartbeat());
+                self.out.alive();
             }
         }
         Ok(())
@@ -240,16 +218,16 @@ impl Feed {
 
     /// Tells rows of the snapshot, and after the last that there are no more.
     async fn tell_rows(&mut self, enough: usize) -> Result<(), End> {
-        while self.out.len() < enough {
+        while self.out.bytes() < enough {
             let Some(snapshot) = &mut self.snapshot else { return Ok(()) };
             if let Some(row) = snapshot.rows.pop_front() {
-                self.say(&frame::snapshot(&row));
+                self.say(|out, _| out.row(&row));
             } else if snapshot.question.after.is_some() {
                 let next = self.around.shards.list(&snapshot.question).await;
                 snapshot.turn_to(next.map_err(End::Lost)?.value);
             } else {
                 self.snapshot = None;
-                self.say(&frame::place(Kind::Synced, &self.cursor));
+                self.say(|out, cursor| out.place(Kind::Synced, cursor));
             }
         }
         Ok(())
@@ -269,7 +247,7 @@ impl Feed {
         for (position, told) in &page.items {
             self.advance(shard, *position);
             self.tell(told);
-            if self.out.len() >= MOST {
+            if self.out.bytes() >= MOST {
                 self.moved.push_front(shard);
                 return Ok(true);
             }
@@ -285,8 +263,7 @@ impl Feed {
 
     fn tell(&mut self, told: &Told) {
         if let Some(kind) = told_as(&self.filter, &told.change) {
-            self.say(frame::head(kind, Some(&self.cursor)).as_bytes());
-            self.out.extend_from_slice(told.data(kind));
+            self.say(|out, cursor| out.change(kind, cursor, told));
         }
     }
 
@@ -295,9 +272,9 @@ impl Feed {
         *place = position.max(*place);
     }
 
-    fn say(&mut self, frame: &[u8]) {
+    fn say(&mut self, write: impl FnOnce(&mut W, &Cursor)) {
         self.busy = true;
-        self.out.extend_from_slice(frame);
+        write(&mut self.out, &self.cursor);
     }
 }
 

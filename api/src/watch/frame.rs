@@ -2,11 +2,16 @@
 
 use axum::body::Bytes;
 use model::{HealthStatus, cursor::Cursor};
-use raft::{Change, ChangeKind, Row};
+use raft::{Change, Row};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
+use super::{
+    recent::Told,
+    select::Kind,
+    wire::{End, TOO_SLOW, Wire},
+};
 use crate::view::ResourceView;
 
 /// A server-sent event of a watch, by the names of its fields.
@@ -27,44 +32,6 @@ pub(super) struct WatchEvent {
     data: String,
 }
 
-/// What an event tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Snapshot,
-    Synced,
-    Declared,
-    Updated,
-    Transition,
-    Removed,
-    Bookmark,
-    Overflow,
-}
-
-impl Kind {
-    /// As what a change is told to whom it matters before and after.
-    pub(super) const fn of(change: ChangeKind) -> Self {
-        match change {
-            ChangeKind::Declared => Self::Declared,
-            ChangeKind::Transition => Self::Transition,
-            ChangeKind::Removed => Self::Removed,
-            ChangeKind::Updated => Self::Updated,
-        }
-    }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Snapshot => "snapshot",
-            Self::Synced => "synced",
-            Self::Declared => "declared",
-            Self::Updated => "updated",
-            Self::Transition => "transition",
-            Self::Removed => "removed",
-            Self::Bookmark => "bookmark",
-            Self::Overflow => "overflow",
-        }
-    }
-}
-
 #[derive(Serialize)]
 struct ChangeView<'a> {
     #[serde(flatten)]
@@ -74,18 +41,57 @@ struct ChangeView<'a> {
 }
 
 /// The stream's first bytes: a client that loses it comes back after 2 seconds.
-pub(super) fn hello() -> Bytes {
-    Bytes::from_static(b"retry: 2000\n\n")
-}
-
+const HELLO: &[u8] = b"retry: 2000\n\n";
 /// A comment, so that nobody on the way takes the stream for dead.
-pub(super) fn heartbeat() -> Bytes {
-    Bytes::from_static(b": alive\n\n")
-}
+const ALIVE: &[u8] = b": alive\n\n";
 
-/// A row of the snapshot; it has no id, because a watch cannot resume in the middle of one.
-pub(super) fn snapshot(row: &Row) -> Bytes {
-    encode(Kind::Snapshot, None, &ResourceView::of(row))
+/// Frames that wait to be handed over.
+pub(super) struct Frames(Vec<u8>);
+
+impl Wire for Frames {
+    type Chunk = Bytes;
+
+    fn begin() -> Self {
+        Self(HELLO.to_vec())
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.len()
+    }
+
+    fn row(&mut self, row: &Row) {
+        self.0.extend(encode(Kind::Snapshot, None, &ResourceView::of(row)));
+    }
+
+    fn place(&mut self, kind: Kind, cursor: &Cursor) {
+        self.0.extend(encode(kind, Some(cursor), &json!({ "cursor": cursor.to_string() })));
+    }
+
+    fn change(&mut self, kind: Kind, cursor: &Cursor, told: &Told) {
+        self.0.extend_from_slice(head(kind, Some(cursor)).as_bytes());
+        self.0.extend_from_slice(told.data(kind));
+    }
+
+    fn alive(&mut self) {
+        self.0.extend_from_slice(ALIVE);
+    }
+
+    fn take(&mut self) -> Bytes {
+        std::mem::take(&mut self.0).into()
+    }
+
+    fn end(&mut self, end: &End, place: Option<&Cursor>) -> Bytes {
+        match end {
+            End::Slow => overflow(TOO_SLOW),
+            End::Lost(error) => overflow(&error.to_string()),
+            End::Stopping => {
+                if let Some(cursor) = place {
+                    self.place(Kind::Bookmark, cursor);
+                }
+                self.take()
+            }
+        }
+    }
 }
 
 /// What a change says, whoever is told: a [`head`] of each watch's own comes in front.
@@ -97,13 +103,8 @@ pub(super) fn data(kind: Kind, change: &Change) -> Bytes {
     written.into()
 }
 
-/// `synced` or `bookmark`: everything up to the cursor was told.
-pub(super) fn place(kind: Kind, cursor: &Cursor) -> Bytes {
-    encode(kind, Some(cursor), &json!({ "cursor": cursor.to_string() }))
-}
-
 /// The client is cut off.
-pub(super) fn overflow(detail: &str) -> Bytes {
+fn overflow(detail: &str) -> Bytes {
     encode(Kind::Overflow, None, &json!({ "detail": detail }))
 }
 
@@ -114,7 +115,7 @@ fn encode(kind: Kind, id: Option<&Cursor>, data: &impl Serialize) -> Bytes {
 }
 
 /// What comes before the data of an event.
-pub(super) fn head(kind: Kind, id: Option<&Cursor>) -> String {
+fn head(kind: Kind, id: Option<&Cursor>) -> String {
     let name = kind.name();
     match id {
         Some(id) => format!("event: {name}\nid: {id}\n"),
@@ -136,10 +137,13 @@ mod tests {
     #[test]
     fn a_frame_is_one_event() {
         let cursor = Cursor::default();
-        let text = String::from_utf8(place(Kind::Synced, &cursor).to_vec()).unwrap();
+        let mut frames = Frames::begin();
+        frames.place(Kind::Synced, &cursor);
         assert_eq!(
-            text,
-            format!("event: synced\nid: {cursor}\ndata: {{\"cursor\":\"{cursor}\"}}\n\n")
+            String::from_utf8(frames.take().to_vec()).unwrap(),
+            format!(
+                "retry: 2000\n\nevent: synced\nid: {cursor}\ndata: {{\"cursor\":\"{cursor}\"}}\n\n"
+            )
         );
         let text = String::from_utf8(overflow("a\nb").to_vec()).unwrap();
         assert_eq!(text, "event: overflow\ndata: {\"detail\":\"a\\nb\"}\n\n");

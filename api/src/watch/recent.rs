@@ -8,9 +8,9 @@ use std::sync::{Arc, OnceLock};
 use axum::body::Bytes;
 use model::{ShardId, cursor::Position};
 use parking_lot::Mutex;
-use raft::{Change, ChangePage, ReadError, Shards};
+use raft::{Change, ChangePage, ReadError, Row, Shards};
 
-use super::frame::{self, Kind};
+use super::{frame, select::Kind};
 use tail::{Item, Page, Tail};
 
 const PAGE: usize = 256;
@@ -24,12 +24,14 @@ pub(crate) struct Recent {
 
 /// A change, and what was written of it.
 #[derive(Debug)]
-pub(super) struct Told {
-    pub(super) change: Change,
+pub(crate) struct Told {
+    pub(crate) change: Change,
     /// As what it is.
     own: OnceLock<Bytes>,
     /// As the end of a row that leaves the filters.
     removed: OnceLock<Bytes>,
+    /// The row, as a message of gRPC.
+    message: OnceLock<Bytes>,
 }
 
 impl Recent {
@@ -64,18 +66,28 @@ impl Told {
         let written = if kind == Kind::of(self.change.kind) { &self.own } else { &self.removed };
         written.get_or_init(|| frame::data(kind, &self.change))
     }
+
+    /// The row as a message of gRPC, which `write` writes.
+    pub(crate) fn message(&self, write: impl FnOnce(&Row) -> Bytes) -> &Bytes {
+        self.message.get_or_init(|| write(&self.change.row))
+    }
 }
 
 impl Item for Arc<Told> {
     fn bytes(&self) -> usize {
-        [&self.own, &self.removed].into_iter().filter_map(OnceLock::get).map(Bytes::len).sum()
+        [&self.own, &self.removed, &self.message]
+            .into_iter()
+            .filter_map(OnceLock::get)
+            .map(Bytes::len)
+            .sum()
     }
 }
 
 fn page(page: ChangePage) -> Page<Arc<Told>> {
     let told = |change: Change| {
         let position = change.position;
-        (position, Arc::new(Told { change, own: OnceLock::new(), removed: OnceLock::new() }))
+        let (own, removed, message) = Default::default();
+        (position, Arc::new(Told { change, own, removed, message }))
     };
     let ChangePage { changes, upto, more } = page;
     Page { items: changes.into_iter().map(told).collect(), upto, more }

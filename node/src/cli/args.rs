@@ -13,6 +13,8 @@ use reqwest::Url;
 pub(crate) use super::bench::BenchArgs;
 pub(crate) use super::certs::CertsArgs;
 pub(crate) use super::cluster::ClusterCommand;
+pub(crate) use super::sinks::SinksCommand;
+pub(crate) use super::subscriptions::SubscriptionsArgs;
 use crate::config::Origins;
 
 /// Watches infrastructure and tells what happens to it, in order and without gaps.
@@ -99,8 +101,15 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Where events go, and how far they got
-    #[command(after_help = "Example:\n  bellwether sinks")]
-    Sinks,
+    #[command(after_help = "Examples:\n  \
+        bellwether sinks                                 where events go, and how far they got\n  \
+        bellwether sinks reset pulsar --to oldest        send all that is kept again")]
+    Sinks {
+        #[command(subcommand)]
+        command: Option<SinksCommand>,
+    },
+    /// Who consumes events in Apache Pulsar, and how far they are
+    Subscriptions(SubscriptionsArgs),
     /// Found a cluster of several nodes, look at it, and change who its nodes are
     #[command(subcommand)]
     Cluster(ClusterCommand),

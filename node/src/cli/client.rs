@@ -116,6 +116,27 @@ impl Client {
         self.send(Method::POST, self.url(path, rest, query), None).await
     }
 
+    /// A PUT without a body to `path` and, below it, `rest`.
+    ///
+    /// # Errors
+    /// As [`CliError`] says.
+    pub(crate) async fn put(
+        &self,
+        path: &[&str],
+        rest: &[&str],
+        query: &Query,
+    ) -> Result<Answer, CliError> {
+        self.send(Method::PUT, self.url(path, rest, query), None).await
+    }
+
+    /// A DELETE of `path` and, below it, `rest`.
+    ///
+    /// # Errors
+    /// As [`CliError`] says.
+    pub(crate) async fn delete(&self, path: &[&str], rest: &[&str]) -> Result<Answer, CliError> {
+        self.send(Method::DELETE, self.url(path, rest, &Query::new()), None).await
+    }
+
     /// The pages of a list, until `most` items are there.
     ///
     /// # Errors

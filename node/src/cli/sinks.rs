@@ -1,38 +1,55 @@
-//! `bellwether sinks`.
+//! `bellwether sinks`: where events go, and from where on they are sent again.
 
-use serde_json::Value;
+mod list;
+mod reset;
+
+use clap::{Args, Subcommand};
+use model::delivery::ResetTo;
 
 use super::{
-    client::{Client, Query},
+    client::Client,
     error::{CliError, Verdict},
     output::Output,
-    rows::{items, shown, text},
-    table::TableView,
-    text::grouped,
 };
 
-/// Shows where events go and how far they got. Exits 1 where a sink is broken.
-pub(super) async fn run(client: &Client, output: &Output) -> Result<Verdict, CliError> {
-    let sinks = client.get(&["api", "v1", "sinks"], &[], &Query::new()).await?.body;
-    let names = |sinks: &Value| items(sinks).iter().map(|sink| shown(&sink["name"])).collect();
-    output.show(&sinks, names, |output| output.table(&table(&sinks)))?;
-    let broken = items(&sinks).iter().any(|sink| text(sink, "state") == "broken");
-    Ok(if broken { Verdict::Bad } else { Verdict::Good })
+/// Where the sinks are asked for.
+const SINKS: [&str; 3] = ["api", "v1", "sinks"];
+
+/// What is done with sinks; they are listed where nothing is said.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SinksCommand {
+    /// Have a sink sent events again, or pass over what it has not acknowledged
+    Reset(ResetArgs),
 }
 
-fn table(sinks: &Value) -> TableView {
-    let mut table = TableView::new(&["NAME", "KIND", "STATE", "BEHIND", "SHARDS", "LAST ERROR"]);
-    for sink in items(sinks) {
-        let shards = sink["shards"].as_array().map_or(&[][..], Vec::as_slice);
-        let level = shards.iter().filter(|shard| shard["cursor_offset"] == shard["head_offset"]);
-        table.row([
-            text(sink, "name"),
-            &shown(&sink["kind"]),
-            &shown(&sink["state"]),
-            &grouped(sink["lag_events"].as_u64().unwrap_or(0)),
-            &format!("{}/{} level", level.count(), shards.len()),
-            &shown(&sink["last_error"]),
-        ]);
+/// `bellwether sinks reset`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  \
+    bellwether sinks reset pulsar --to oldest        send all that is kept again\n  \
+    bellwether sinks reset pulsar --to latest        pass over what it has not acknowledged\n  \
+    bellwether sinks reset pulsar --to 3:1200        shard 3 goes on with event 1200\n\n\
+    Events that are sent again have the ids that they had: whoever drops repeated ids sees\n\
+    nothing twice. It asks before it does it.")]
+pub(crate) struct ResetArgs {
+    /// The sink
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// Where it goes on
+    #[arg(long, value_name = "oldest|latest|SHARD:OFFSET")]
+    to: ResetTo,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+}
+
+/// Does it.
+pub(super) async fn run(
+    command: Option<&SinksCommand>,
+    client: &Client,
+    output: &Output,
+) -> Result<Verdict, CliError> {
+    match command {
+        None => list::run(client, output).await,
+        Some(SinksCommand::Reset(args)) => reset::run(args, client, output).await,
     }
-    table
 }

@@ -6,7 +6,7 @@ use model::decode::{Fields, Problems, text};
 use net::TlsFiles;
 use serde_json::Value;
 
-use super::secrets::{PEM_CERTIFICATE, readable};
+use super::secrets::{PEM_CERTIFICATE, PEM_KEY, readable};
 
 /// The most peers that are configured: one that is reached tells of the others.
 pub(super) const MAX_PEERS: usize = 100;
@@ -57,7 +57,7 @@ fn tls(mut fields: Fields<'_>, place: &dyn Fn(&str, &str) -> PathBuf) -> Option<
     };
     let ca = file("ca_file", PEM_CERTIFICATE);
     let cert = file("cert_file", PEM_CERTIFICATE);
-    let key = file("key_file", "PRIVATE KEY-----");
+    let key = file("key_file", PEM_KEY);
     fields.finish();
     Some(TlsFiles { ca: ca?, cert: cert?, key: key? })
 }

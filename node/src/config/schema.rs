@@ -3,6 +3,7 @@
 //! Invariant: it has exactly the keys that the decoders know; a test compares them.
 
 mod check;
+mod pulsar;
 mod resource;
 #[cfg(test)]
 mod tests;
@@ -83,7 +84,7 @@ fn listen() -> Value {
         &[],
         json!({
             "http": text("REST, streams and metrics; 127.0.0.1:7420 where absent.", 60),
-            "grpc": text("gRPC; 127.0.0.1:7421 where absent.", 60),
+            "grpc": text("gRPC; where absent the port after that of `http`, if it is free.", 60),
             "peer": text("Other nodes; 127.0.0.1:7422 where absent.", 60),
             "advertise": text("Where other nodes reach this one, as host and port; `peer` where \
                 absent.", 260),
@@ -117,26 +118,13 @@ fn sinks() -> Value {
                 "type": "integer", "minimum": 1, "maximum": 10_000, "default": 8},
         }),
     );
-    let pulsar = object(
-        "A topic of Apache Pulsar.",
-        &["url", "topic"],
-        json!({
-            "url": text("The broker or proxy, pulsar://HOST:PORT.", 1_000),
-            "admin_url": text(
-                "Its administrative interface; http://HOST:8080 of the same host where absent.", 1_000),
-            "topic": text("persistent://TENANT/NAMESPACE/NAME; created with a partition a shard where \
-                it does not exist.", 1_000),
-            "token_file": text("The file with the token that the node shows; read for each \
-                connection.", 1_000),
-        }),
-    );
     let sink = object(
         "Where events go: `file` or `pulsar`.",
         &[],
         json!({
             "name": text("Its name; `file` or `pulsar` where absent.", 63),
             "file": file,
-            "pulsar": pulsar,
+            "pulsar": pulsar::topic(),
         }),
     );
     json!({"description": "Where events go; a file in the data directory where absent.",

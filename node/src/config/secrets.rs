@@ -20,6 +20,8 @@ const MAX_FILE: u64 = 1 << 20;
 
 /// What a certificate begins with in PEM.
 pub(super) const PEM_CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
+/// And one of a private key, of whatever kind.
+pub(super) const PEM_KEY: &str = "PRIVATE KEY-----";
 
 /// Where a secret is kept. The secret itself is read by whoever needs it, and never stored.
 #[derive(Debug, Clone, PartialEq, Eq)]

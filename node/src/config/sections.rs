@@ -49,11 +49,20 @@ pub(crate) struct Listen {
     /// REST, streams and metrics.
     pub(crate) http: SocketAddr,
     /// gRPC.
-    pub(crate) grpc: SocketAddr,
+    pub(crate) grpc: Grpc,
     /// Other nodes.
     pub(crate) peer: SocketAddr,
     /// Where other nodes reach it, where that is another address than it listens on.
     pub(crate) advertise: Option<String>,
+}
+
+/// Where the node listens for gRPC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Grpc {
+    /// There, or the node does not run.
+    At(SocketAddr),
+    /// One port after HTTP, where nobody else listens there.
+    BesideHttp,
 }
 
 /// A listener that would speak to strangers in the clear.
@@ -68,13 +77,24 @@ pub(crate) struct ExposedListener {
 }
 
 impl Listen {
+    /// Where gRPC is listened for.
+    pub(crate) fn grpc(&self) -> SocketAddr {
+        match self.grpc {
+            Grpc::At(address) => address,
+            Grpc::BesideHttp => {
+                let port = self.http.port();
+                SocketAddr::new(self.http.ip(), if port == 0 { 0 } else { port.wrapping_add(1) })
+            }
+        }
+    }
+
     /// Refuses addresses beyond this machine, unless that was asked for with `--insecure`.
     ///
     /// # Errors
     /// Names the first listener that other machines can reach.
     pub(crate) fn check_exposure(&self, insecure: bool) -> Result<(), ExposedListener> {
         // Other nodes have to show a certificate.
-        let all = [("http", self.http), ("grpc", self.grpc)];
+        let all = [("http", self.http), ("grpc", self.grpc())];
         match all.into_iter().find(|(_, address)| !address.ip().is_loopback()) {
             Some((key, address)) if !insecure => Err(ExposedListener { key, address }),
             _ => Ok(()),
@@ -134,13 +154,16 @@ fn first_existing(path: &Path) -> Option<&Path> {
 pub(super) fn listen(fields: Option<Fields<'_>>) -> Listen {
     let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
     let mut listen =
-        Listen { http: local(7420), grpc: local(7421), peer: local(7422), advertise: None };
+        Listen { http: local(7420), grpc: Grpc::BesideHttp, peer: local(7422), advertise: None };
     let Some(mut fields) = fields else { return listen };
     listen.http = fields.optional("http", address).unwrap_or(listen.http);
-    listen.grpc = fields.optional("grpc", address).unwrap_or(listen.grpc);
+    listen.grpc = fields.optional("grpc", address).map_or(Grpc::BesideHttp, Grpc::At);
     listen.peer = fields.optional("peer", address).unwrap_or(listen.peer);
     listen.advertise = fields.optional("advertise", peers::address);
-    let all = [("http", listen.http), ("grpc", listen.grpc), ("peer", listen.peer)];
+    let mut all = vec![("http", listen.http), ("peer", listen.peer)];
+    if let Grpc::At(grpc) = listen.grpc {
+        all.insert(1, ("grpc", grpc));
+    }
     for (n, (key, address)) in all.iter().enumerate() {
         let same = all[..n].iter().find(|(_, other)| other == address && address.port() != 0);
         if let Some((other, _)) = same {

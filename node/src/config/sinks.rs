@@ -1,15 +1,16 @@
 //! Reads where events go.
 
+mod pulsar;
+
 use std::path::PathBuf;
 
-use actors::sink::{PulsarSettings, SinkError};
+use actors::sink::PulsarTarget;
 use model::decode::{Fields, Problems, integer, text};
 use serde_json::{Value, json};
 
 use super::{
     place::{Inner, Place, Tree},
     places::Places,
-    secrets::readable,
 };
 
 /// The most sinks.
@@ -34,7 +35,7 @@ pub(crate) enum SinkKind {
     /// A file of JSON lines on this node.
     File(FileSink),
     /// A topic of Apache Pulsar.
-    Pulsar(PulsarSink),
+    Pulsar(PulsarTarget),
 }
 
 /// A file of JSON lines on this node.
@@ -46,19 +47,6 @@ pub(crate) struct FileSink {
     pub(crate) rotate_bytes: Option<u64>,
     /// How many finished files are kept; the sink's usual 8 where absent.
     pub(crate) keep: Option<u32>,
-}
-
-/// A topic of Apache Pulsar.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct PulsarSink {
-    /// The broker or proxy.
-    pub(crate) url: String,
-    /// Its administrative interface; port 8080 of the same host where absent.
-    pub(crate) admin_url: Option<String>,
-    /// The topic.
-    pub(crate) topic: String,
-    /// The file that holds the token to show.
-    pub(crate) token_file: Option<PathBuf>,
 }
 
 /// Writes out the sink of a configuration that names none: a file in the data directory.
@@ -140,7 +128,7 @@ fn sink(
     fields.finish();
     let (usual, kind) = match (file, pulsar) {
         (Some(fields), _) => ("file", SinkKind::File(file_sink(fields, place))),
-        (None, Some(fields)) => ("pulsar", SinkKind::Pulsar(pulsar_sink(fields, place))),
+        (None, Some(fields)) => ("pulsar", SinkKind::Pulsar(pulsar::decode(fields, place))),
         (None, None) => return None,
     };
     Some(Sink { name: name.unwrap_or_else(|| usual.to_owned()), kind })
@@ -157,28 +145,4 @@ fn file_sink(mut file: Fields<'_>, place: &dyn Fn(&str, &str) -> PathBuf) -> Fil
     file.finish();
     let keep = keep.and_then(|keep| u32::try_from(keep).ok());
     FileSink { path, rotate_bytes, keep }
-}
-
-fn pulsar_sink(mut pulsar: Fields<'_>, place: &dyn Fn(&str, &str) -> PathBuf) -> PulsarSink {
-    let url = pulsar.required("url", checked(PulsarSettings::check_url));
-    let admin_url = pulsar.optional("admin_url", checked(PulsarSettings::check_admin_url));
-    let topic = pulsar.required("topic", checked(PulsarSettings::check_topic));
-    let token_file = pulsar.optional("token_file", text(1_000));
-    let token_file = token_file.map(|path| place(&pulsar.at("token_file"), &path));
-    if let Some(Err(detail)) = token_file.as_deref().map(|path| readable(path, None)) {
-        pulsar.problem("token_file", detail);
-    }
-    pulsar.finish();
-    let (url, topic) = (url.unwrap_or_default(), topic.unwrap_or_default());
-    PulsarSink { url, admin_url, topic, token_file }
-}
-
-/// Text that the sink can do something with.
-fn checked(
-    check: impl Fn(&str) -> Result<(), SinkError>,
-) -> impl Fn(&Value) -> Result<String, String> {
-    move |value| {
-        let text = text(1_000)(value)?;
-        check(&text).map(|()| text).map_err(|unfit| unfit.to_string())
-    }
 }

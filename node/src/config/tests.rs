@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::*;
+use actors::sink::{PulsarAuth, PulsarCompression, PulsarTls};
 use model::CheckSpec;
 
 struct Files(tempfile::TempDir);
@@ -295,8 +296,61 @@ fn a_pulsar_sink_names_its_broker_and_topic_and_its_token_is_a_file() {
         (config.sinks[0].name.as_str(), sink.topic.as_str()),
         ("pulsar", "persistent://a/b/c")
     );
-    assert_eq!(sink.token_file, Some(files.0.path().join("token")));
+    assert_eq!(sink.auth, PulsarAuth::TokenFile(files.0.path().join("token")));
     assert_eq!((config.sinks[1].name.as_str(), &sink.admin_url), ("local", &None));
+}
+
+#[test]
+fn a_pulsar_sink_may_come_over_tls_and_with_a_token_that_is_issued() {
+    let files = Files::new(&[
+        (
+            "b.yaml",
+            "sinks:\n\
+             - pulsar:\n    \
+                 url: pulsar+ssl://b:6651\n    \
+                 topic: persistent://a/b/c\n    \
+                 tls: {ca_file: ca.pem}\n    \
+                 oauth2: {issuer_url: \"https://issuer\", key_file: key.json, audience: us}\n    \
+                 compression: zstd\n",
+        ),
+        ("ca.pem", "-----BEGIN CERTIFICATE-----\n"),
+        ("key.json", "{}"),
+    ]);
+    let config = files.load();
+    let SinkKind::Pulsar(sink) = &config.sinks[0].kind else { panic!("it is a topic") };
+    let at = |name: &str| files.0.path().join(name);
+    assert_eq!(sink.tls, PulsarTls { ca_file: Some(at("ca.pem")), ..PulsarTls::default() });
+    let PulsarAuth::OAuth2(oauth2) = &sink.auth else { panic!("{:?}", sink.auth) };
+    assert_eq!((&oauth2.key_file, oauth2.audience.as_deref()), (&at("key.json"), Some("us")));
+    assert_eq!(sink.compression, PulsarCompression::Zstd);
+}
+
+#[test]
+fn what_is_wrong_with_the_way_to_pulsar_is_said_where_it_stands() {
+    let files = Files::new(&[
+        (
+            "b.yaml",
+            "sinks:\n\
+             - pulsar: {url: \"pulsar://b\", topic: \"persistent://a/b/c\", tls: {ca_file: ca.pem}}\n\
+             - name: more\n  pulsar:\n    url: pulsar+ssl://b\n    topic: persistent://a/b/d\n    \
+               tls: {cert_file: ca.pem, ca: ca.pem}\n    token_file: token\n    \
+               oauth2: {issuer_url: \"http://issuer\", key_file: gone}\n    compression: lzma\n",
+        ),
+        ("ca.pem", "-----BEGIN CERTIFICATE-----\n"),
+        ("token", "abc\n"),
+    ]);
+    let problems = files.problems().join("\n");
+    for expected in [
+        "sinks[0].pulsar.tls: nothing goes over TLS; write `url` as pulsar+ssl://HOST:PORT",
+        "sinks[1].pulsar.tls.ca: unknown key `ca`",
+        "sinks[1].pulsar.tls.cert_file: set `key_file`, too",
+        "sinks[1].pulsar.tls: a certificate says who the node is, and so does a token",
+        "sinks[1].pulsar.oauth2.issuer_url: http://issuer",
+        "sinks[1].pulsar.oauth2.key_file: cannot read gone",
+        "sinks[1].pulsar.compression: expected `none` or `zstd`",
+    ] {
+        assert!(problems.contains(expected), "{expected} is not in\n{problems}");
+    }
 }
 
 #[test]

@@ -7,7 +7,9 @@ use api::{Hooks, Limits, ReadinessCheck, SinkHealth};
 use raft::{DiskRoom, Shards};
 use tokio_util::sync::CancellationToken;
 
-use super::{limits::Descriptors, memory::Memory, reload::Reloader, telemetry::NodeMetrics};
+use super::{
+    limits::Descriptors, memory::Memory, reload::Reloader, subscriptions, telemetry::NodeMetrics,
+};
 
 pub(super) fn hooks(
     actors: &Arc<Actors>,
@@ -26,6 +28,7 @@ pub(super) fn hooks(
             let reloader = Arc::clone(&reloading);
             Box::pin(async move { reloader.reload().await })
         }),
+        subscriptions: subscriptions::hook(actors),
         sinks: Arc::new(move || sinks().into_iter().map(health).collect()),
         readiness: Arc::new(move || {
             let disk = roomy.disk_room().map(|room| disk(&room));
@@ -46,6 +49,7 @@ fn health(sink: actors::publisher::SinkHealth) -> SinkHealth {
     SinkHealth {
         name: sink.name,
         kind: sink.kind.to_owned(),
+        can_be_reset: sink.can_be_reset,
         state: state.to_owned(),
         last_error: sink.last_error,
     }

@@ -23,7 +23,7 @@ pub(super) fn change(context: &mut Context<'_>, asked: &SinkChange) -> Reply {
     }
     let begun = || SinkCursor { offset: asked.from.min(head), ..SinkCursor::default() };
     let mut cursor = present.unwrap_or_else(begun);
-    match cursor.change(within(asked.change.clone(), head)) {
+    match cursor.change(within(asked.change.clone(), context)) {
         Ok(()) => {
             keep(context, &asked.sink, cursor.clone());
             Reply::Sink(cursor)
@@ -72,13 +72,17 @@ fn too_many() -> Refusal {
     Refusal::Full(format!("at most {MOST} sinks are kept"))
 }
 
-/// Nothing is acknowledged that was never decided.
-fn within(change: Change<String>, head: Offset) -> Change<String> {
+/// Nothing is acknowledged that was never decided, and nothing is to be sent again that is not kept.
+fn within(change: Change<String>, context: &Context<'_>) -> Change<String> {
+    let head = context.state.head.outbox_head;
     match change {
         Change::Tell { session, offset, position } => {
             Change::Tell { session, offset: offset.min(head), position }
         }
-        Change::Reset { offset } => Change::Reset { offset: offset.min(head) },
+        Change::Reset { offset } => {
+            let before_oldest = Offset(context.state.head.outbox_floor.0.saturating_sub(1));
+            Change::Reset { offset: offset.max(before_oldest).min(head) }
+        }
         take @ Change::Take { .. } => take,
     }
 }

@@ -1,34 +1,34 @@
 //! The broker's administrative interface: has the topic as it must be.
 
-use std::{collections::BTreeMap, error::Error, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
-use reqwest::{Client, Method, Response, StatusCode, header::LOCATION, redirect::Policy};
+use reqwest::{Client, Method, Response, StatusCode, header::LOCATION};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::{sync::Mutex, time::sleep};
 use tracing::{debug, info};
 use uuid::Uuid;
 
 use super::{
+    access::Access,
+    http,
     place::{Place, TopicName},
     wire::short,
 };
 use crate::sink::SinkError;
 
-/// How long it may take to answer.
-const ANSWER: Duration = Duration::from_secs(20);
 /// The property that names a topic's life: one that was deleted and made again has another.
 const LIFE: &str = "bellwether-life";
 /// How often a call may be sent on.
 const HOPS: usize = 5;
+/// The most bytes of what is told of a topic.
+const MOST_STATS: usize = 8 << 20;
 /// Longer than two nodes that name a topic at the same time are apart.
 const SETTLED: Duration = Duration::from_secs(2);
-/// The most bytes of an answer that are read.
-const MOST: usize = 64 << 10;
 
 /// See the module.
 pub(super) struct Admin {
     base: String,
-    http: Client,
     /// Shards of a node name a topic's life one after the other.
     naming: Mutex<()>,
 }
@@ -36,17 +36,27 @@ pub(super) struct Admin {
 /// What one is asked on behalf of who shows a token.
 pub(super) struct Asked<'a> {
     base: &'a str,
-    http: &'a Client,
+    http: Client,
     naming: &'a Mutex<()>,
-    token: Option<&'a str>,
+    token: Option<String>,
 }
 
 /// What is asked for.
-struct Request<'a> {
+pub(super) struct Request<'a> {
     method: Method,
-    path: &'a str,
+    pub(super) path: &'a str,
     /// Its kind and itself.
     body: Option<(&'static str, String)>,
+}
+
+impl<'a> Request<'a> {
+    pub(super) fn new(method: Method, path: &'a str) -> Self {
+        Self { method, path, body: None }
+    }
+
+    pub(super) fn with_json(self, body: &Value) -> Self {
+        Self { body: Some(("application/json", body.to_string())), ..self }
+    }
 }
 
 impl Admin {
@@ -67,15 +77,19 @@ impl Admin {
                 remedy: "put a token into a file, and name it as token_file",
             });
         }
-        // A broker sends callers on to the one that serves the topic; reqwest would not take the
-        // token along.
-        let http = Client::builder().timeout(ANSWER).no_proxy().redirect(Policy::none()).build();
-        let http = http.map_err(|error| unfit(error.to_string()))?;
-        Ok(Self { base: url.trim_end_matches('/').to_owned(), http, naming: Mutex::default() })
+        Ok(Self { base: url.trim_end_matches('/').to_owned(), naming: Mutex::default() })
     }
 
-    pub(super) fn with<'a>(&'a self, token: Option<&'a str>) -> Asked<'a> {
-        Asked { base: &self.base, http: &self.http, naming: &self.naming, token }
+    pub(super) async fn with(&self, access: &Access) -> Result<Asked<'_>, SinkError> {
+        let Self { base, naming } = self;
+        let tls = if base.starts_with("https:") { Some(access.tls().await?) } else { None };
+        let http = http::client(tls.as_ref()).map_err(|problem| SinkError::Unavailable {
+            place: base.clone(),
+            problem,
+            remedy: "look at the node's log; it is tried again by itself",
+        })?;
+        let token = access.shown().await?.token().map(str::to_owned);
+        Ok(Asked { base, http, naming, token })
     }
 }
 
@@ -149,8 +163,8 @@ impl Asked<'_> {
         if let Some(life) = self.named_life(&path).await? {
             return Ok(life);
         }
-        let body = Some(("application/json", json!({ LIFE: new_life() }).to_string()));
-        let answer = self.send(Request { method: Method::PUT, path: &path, body }).await?;
+        let request = Request::new(Method::PUT, &path).with_json(&json!({ LIFE: new_life() }));
+        let answer = self.send(request).await?;
         self.well(&path, answer).await?;
         // Another node may be naming it at the same time: the last one counts.
         sleep(SETTLED).await;
@@ -176,11 +190,27 @@ impl Asked<'_> {
 
     /// What stands there; none where there is nothing.
     async fn get(&self, path: &str) -> Result<Option<Value>, SinkError> {
-        let answer = self.send(Request { method: Method::GET, path, body: None }).await?;
+        self.read(path, http::MOST).await
+    }
+
+    /// The same of what grows with partitions and consumers.
+    pub(super) async fn get_large<T: DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<Option<T>, SinkError> {
+        self.read(path, MOST_STATS).await
+    }
+
+    async fn read<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        most: usize,
+    ) -> Result<Option<T>, SinkError> {
+        let answer = self.send(Request::new(Method::GET, path)).await?;
         if matches!(answer.status(), StatusCode::NOT_FOUND | StatusCode::NO_CONTENT) {
             return Ok(None);
         }
-        let text = self.well(path, answer).await?;
+        let text = self.text(path, answer, most).await?;
         if text.trim().is_empty() {
             return Ok(None);
         }
@@ -188,7 +218,7 @@ impl Asked<'_> {
     }
 
     /// Asks, and goes where it is sent on to.
-    async fn send(&self, asked: Request<'_>) -> Result<Response, SinkError> {
+    pub(super) async fn send(&self, asked: Request<'_>) -> Result<Response, SinkError> {
         let mut url = format!("{}/admin/v2/{}", self.base, asked.path);
         for _ in 0..HOPS {
             let answer = self.once(&url, &asked).await?;
@@ -207,29 +237,25 @@ impl Asked<'_> {
 
     async fn once(&self, url: &str, asked: &Request<'_>) -> Result<Response, SinkError> {
         let mut request = self.http.request(asked.method.clone(), url);
-        if let Some(token) = self.token {
+        if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
         if let Some((kind, body)) = &asked.body {
             request = request.header("content-type", *kind).body(body.clone());
         }
         let sent = request.send().await;
-        sent.map_err(|error| self.failed(asked.path, innermost(&error)))
+        sent.map_err(|error| self.failed(asked.path, http::innermost(&error)))
     }
 
     /// What it answered, where it is no refusal.
-    async fn well(&self, path: &str, mut answer: Response) -> Result<String, SinkError> {
+    pub(super) async fn well(&self, path: &str, answer: Response) -> Result<String, SinkError> {
+        self.text(path, answer, http::MOST).await
+    }
+
+    async fn text(&self, path: &str, answer: Response, most: usize) -> Result<String, SinkError> {
         let status = answer.status();
-        let mut body = Vec::new();
-        while let Some(piece) =
-            answer.chunk().await.map_err(|e| self.failed(path, e.to_string()))?
-        {
-            body.extend_from_slice(&piece);
-            if body.len() > MOST {
-                return Err(self.odd(path));
-            }
-        }
-        let text = String::from_utf8_lossy(&body).into_owned();
+        let text = http::text(answer, most).await.map_err(|problem| self.failed(path, problem))?;
+        let text = text.ok_or_else(|| self.odd(path))?;
         if status.is_success() {
             return Ok(text);
         }
@@ -256,14 +282,6 @@ impl Asked<'_> {
 
     fn odd(&self, path: &str) -> SinkError {
         self.failed(path, "it answered something that is not understood".to_owned())
-    }
-}
-
-/// What went wrong in the end: what reqwest says itself names the address, and no cause.
-fn innermost(error: &dyn Error) -> String {
-    match error.source() {
-        Some(source) => innermost(source),
-        None => error.to_string(),
     }
 }
 

@@ -10,7 +10,7 @@ use pulsar::message::{
     },
 };
 
-use super::place::Place;
+use super::{access::Shown, place::Place};
 
 /// That of a client that the answers of all brokers since 2.6 are meant for.
 const PROTOCOL: i32 = 19;
@@ -30,11 +30,11 @@ pub(super) fn alone(command: BaseCommand) -> Message {
 }
 
 /// `through` is the broker that a proxy is to connect with.
-pub(super) fn connect(token: Option<&str>, through: Option<String>) -> BaseCommand {
+pub(super) fn connect(shown: &Shown, through: Option<String>) -> BaseCommand {
     let connect = CommandConnect {
         client_version: CLIENT.to_owned(),
-        auth_method_name: token.map(|_| "token".to_owned()),
-        auth_data: token.map(|token| token.as_bytes().to_vec()),
+        auth_method_name: shown.method().map(str::to_owned),
+        auth_data: shown.token().map(|token| token.as_bytes().to_vec()),
         protocol_version: Some(PROTOCOL),
         proxy_to_broker_url: through,
         feature_flags: Some(FeatureFlags {
@@ -46,9 +46,10 @@ pub(super) fn connect(token: Option<&str>, through: Option<String>) -> BaseComma
     BaseCommand { connect: Some(connect), ..command(Type::Connect) }
 }
 
-pub(super) fn auth_response(token: &str) -> BaseCommand {
+pub(super) fn auth_response(shown: &Shown) -> BaseCommand {
+    let token = shown.token().unwrap_or_default();
     let response = AuthData {
-        auth_method_name: Some("token".to_owned()),
+        auth_method_name: shown.method().map(str::to_owned),
         auth_data: Some(token.as_bytes().to_vec()),
     };
     let auth_response = CommandAuthResponse {

@@ -8,7 +8,9 @@ use pulsar::message::proto::{CommandSendError, CommandSendReceipt};
 use raft::SinkCursor;
 
 use super::{
-    PulsarSink, commands,
+    PulsarSink,
+    admin::Asked,
+    commands,
     message::{DEFINITION, Sender, outgoing},
     place::Place,
     tail::{self, Source, place},
@@ -19,12 +21,12 @@ use crate::sink::{Batch, Connection, Held, Reach, SinkError};
 /// See the module.
 pub(super) struct PulsarConnection<'a> {
     sink: &'a PulsarSink,
-    wire: Wire,
+    wire: Wire<'a>,
+    admin: Asked<'a>,
     shard: ShardId,
     topic: String,
     /// Which life of the topic it is.
     life: String,
-    token: Option<String>,
     sender: Sender,
     sequence: u64,
     /// The numbers of messages without a receipt, and the offsets that they reach up to.
@@ -36,26 +38,27 @@ impl<'a> PulsarConnection<'a> {
     /// Opens the producer, and registers the schema of what it is going to send.
     pub(super) async fn produce(
         sink: &'a PulsarSink,
-        mut wire: Wire,
+        mut wire: Wire<'a>,
+        admin: Asked<'a>,
         shard: ShardId,
-        topic: String,
-        token: Option<String>,
     ) -> Result<Self, SinkError> {
+        let topic = sink.topic.partition(shard);
         let answer = wire.ask(|id| commands::produce(&topic, DEFINITION, id)).await?;
         let Some(producer) = answer.command.producer_success else {
             return Err(wire.failed("it answered something else", "is this a broker?"));
         };
         let (name, schema_version) = (producer.producer_name, producer.schema_version);
-        let sender = Sender { name, schema_version, epoch: 0 };
+        let compression = sink.settings.target.compression;
+        let sender = Sender { name, schema_version, epoch: 0, compression };
         // A topic that is deleted from here on ends the connection.
-        let life = sink.admin.with(token.as_deref()).life(&sink.topic).await?;
+        let life = admin.life(&sink.topic).await?;
         let (flight, sent) = (Flight::after(Offset(0), None), VecDeque::new());
-        Ok(Self { sink, wire, shard, topic, life, token, sender, sequence: 0, sent, flight })
+        Ok(Self { sink, wire, admin, shard, topic, life, sender, sequence: 0, sent, flight })
     }
 
     async fn read_tail(&mut self, cursor: &SinkCursor) -> Result<Reach, SinkError> {
-        let Self { sink, wire, shard, topic, life, token, .. } = self;
-        let (admin, cluster) = (&sink.admin.with(token.as_deref()), &sink.cluster);
+        let Self { sink, wire, admin, shard, topic, life, .. } = self;
+        let cluster = &sink.cluster;
         let source = Source { topic, life, shard: *shard, cluster, admin };
         let (flight, lost) = tail::read(wire, &source, cursor).await?;
         (self.flight, self.sender.epoch) = (flight, cursor.epoch);

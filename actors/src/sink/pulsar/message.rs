@@ -11,7 +11,9 @@ use model::{
 };
 use pulsar::message::{
     Message, Payload,
-    proto::{BaseCommand, CommandSend, KeyValue, MessageMetadata, base_command::Type},
+    proto::{
+        BaseCommand, CommandSend, CompressionType, KeyValue, MessageMetadata, base_command::Type,
+    },
 };
 use serde_json::Value;
 
@@ -20,6 +22,8 @@ use crate::sink::{Batch, Gap, attributes::Attributes};
 
 /// The epoch of the sink's cursor in which it was sent: what was sent before a reset does not count.
 const EPOCH: &str = "sinkepoch";
+/// Zstandard's own usual one.
+const ZSTD_LEVEL: i32 = 3;
 /// The first offset of those that a gap stands for.
 const FROM: &str = "from";
 
@@ -40,6 +44,17 @@ pub(super) struct Sender {
     pub(super) name: String,
     pub(super) schema_version: Option<Vec<u8>>,
     pub(super) epoch: u64,
+    pub(super) compression: PulsarCompression,
+}
+
+/// How the bodies of messages are compressed. Readers see it in each message.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PulsarCompression {
+    /// Not at all.
+    #[default]
+    None,
+    /// By Zstandard (RFC 8878).
+    Zstd,
 }
 
 /// A batch, its gap first.
@@ -64,6 +79,8 @@ impl Outgoing {
     pub(super) fn message(self, sender: &Sender, sequence: u64) -> Message {
         let is_event = self.from.is_none();
         let (properties, data) = self.parts(sender.epoch);
+        let length = u32::try_from(data.len()).ok();
+        let (compression, data) = sender.compression.of(data);
         let send =
             CommandSend { producer_id: PRODUCER, sequence_id: sequence, ..CommandSend::default() };
         let command =
@@ -75,6 +92,8 @@ impl Outgoing {
             properties: properties.0,
             partition_key: properties.1,
             schema_version: sender.schema_version.clone().filter(|_| is_event),
+            compression: compression.map(|kind| kind as i32),
+            uncompressed_size: length.filter(|_| compression.is_some()),
             ..MessageMetadata::default()
         };
         Message { command, payload: Some(Payload { metadata, data }) }
@@ -95,6 +114,20 @@ impl Outgoing {
         properties.push(property(EPOCH, epoch.to_string()));
         properties.extend(self.from.map(|from| property(FROM, from.to_string())));
         ((properties, self.key), data)
+    }
+}
+
+impl PulsarCompression {
+    /// What is sent of a body, and what it is compressed by: nothing where that makes it no shorter.
+    fn of(self, data: Vec<u8>) -> (Option<CompressionType>, Vec<u8>) {
+        let shorter = match self {
+            Self::None => None,
+            Self::Zstd => zstd::bulk::compress(&data, ZSTD_LEVEL).ok(),
+        };
+        match shorter.filter(|shorter| shorter.len() < data.len()) {
+            Some(shorter) => (Some(CompressionType::Zstd), shorter),
+            None => (None, data),
+        }
     }
 }
 
@@ -147,7 +180,9 @@ mod tests {
     use crate::sink::testing::{batch, cluster};
 
     fn sender() -> Sender {
-        Sender { name: "standalone-0-1".to_owned(), schema_version: Some(vec![1]), epoch: 3 }
+        let name = "standalone-0-1".to_owned();
+        let compression = PulsarCompression::None;
+        Sender { name, schema_version: Some(vec![1]), epoch: 3, compression }
     }
 
     fn messages(batch: &Batch) -> Vec<Payload> {
@@ -189,6 +224,19 @@ mod tests {
         assert_eq!(metadata.partition_key.as_deref(), Some(property("subject").as_str()));
         let body: Value = serde_json::from_slice(data).unwrap();
         assert_eq!(body["event_id"], property("id"));
+    }
+
+    #[test]
+    fn a_compressed_body_says_how_and_how_long_it_was() {
+        let sender = Sender { compression: PulsarCompression::Zstd, ..sender() };
+        let plain = messages(&batch(2, [7])).remove(0).data;
+        let one = outgoing(&batch(2, [7]), &cluster(1, 1)).remove(0);
+        let Payload { metadata, data } = one.message(&sender, 0).payload.unwrap();
+        assert_eq!(metadata.compression, Some(CompressionType::Zstd as i32));
+        assert_eq!(metadata.uncompressed_size, u32::try_from(plain.len()).ok());
+        assert!(data.len() < plain.len(), "{} of {}", data.len(), plain.len());
+        assert_eq!(zstd::bulk::decompress(&data, plain.len()).unwrap(), plain);
+        assert_eq!(PulsarCompression::Zstd.of(vec![1, 2, 3]), (None, vec![1, 2, 3]), "no shorter");
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub(super) struct Source<'a> {
 
 /// What a partition holds, and whether it has lost something that the cursor says it held.
 pub(super) async fn read(
-    wire: &mut Wire,
+    wire: &mut Wire<'_>,
     source: &Source<'_>,
     cursor: &SinkCursor,
 ) -> Result<(Flight<Place>, bool), SinkError> {
@@ -111,7 +111,7 @@ struct Consumer {
 
 impl Consumer {
     async fn open(
-        wire: &mut Wire,
+        wire: &mut Wire<'_>,
         source: &Source<'_>,
         from: Option<Place>,
         id: u64,
@@ -126,7 +126,7 @@ impl Consumer {
     /// The next message; none where everything was read that was there.
     async fn next(
         &mut self,
-        wire: &mut Wire,
+        wire: &mut Wire<'_>,
     ) -> Result<Option<(Place, MessageMetadata)>, SinkError> {
         while self.last.is_some_and(|last| self.at.is_none_or(|at| at < last)) {
             if self.ahead <= AHEAD / 2 {
@@ -159,13 +159,13 @@ impl Consumer {
         Ok(None)
     }
 
-    async fn close(&self, wire: &mut Wire) -> Result<(), SinkError> {
+    async fn close(&self, wire: &mut Wire<'_>) -> Result<(), SinkError> {
         wire.ask(|request| commands::close_consumer(self.id, request)).await.map(drop)
     }
 }
 
 /// The last message of the topic that a consumer reads; none where there is none.
-async fn last_message(wire: &mut Wire, consumer: u64) -> Result<Option<Place>, SinkError> {
+async fn last_message(wire: &mut Wire<'_>, consumer: u64) -> Result<Option<Place>, SinkError> {
     let answer = wire.ask(|request| commands::last_message(consumer, request)).await?;
     let last = answer.command.get_last_message_id_response.map(|last| place(&last.last_message_id));
     Ok(last.filter(Place::is_message))

@@ -2,7 +2,7 @@
 //!
 //! A command has room for all kinds of them, so that what holds one is boxed.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::{
     SinkExt, StreamExt,
@@ -14,14 +14,14 @@ use pulsar::message::{
         BaseCommand, ServerError, base_command::Type, command_lookup_topic_response::LookupType,
     },
 };
-use tokio::{
-    net::TcpStream,
-    time::{Instant, timeout, timeout_at},
-};
+use rustls::ClientConfig;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::codec::Framed;
-use url::Url;
 
 use super::{
+    access::Access,
+    address::Address,
+    channel::{Channel, dial},
     commands::{self, alone, answers},
     frame::Bounded,
 };
@@ -29,24 +29,35 @@ use crate::sink::SinkError;
 
 /// How often a lookup may be sent on before it counts as going round.
 const HOPS: usize = 8;
-const USUAL_PORT: u16 = 6650;
 /// A broker that says nothing for so long is asked whether it is there.
 const SILENCE: Duration = Duration::from_secs(30);
 /// The most characters of what a broker says that are shown.
 const SHOWN: usize = 300;
-/// How long a host may take to let us in.
-const CONNECT: Duration = Duration::from_secs(10);
 
 /// See the module.
-pub(super) struct Wire {
-    framed: Framed<TcpStream, Bounded>,
+pub(super) struct Wire<'a> {
+    framed: Framed<Box<dyn Channel>, Bounded>,
     /// The broker, for people.
     place: String,
-    token: Option<String>,
+    access: &'a Access,
+    tls: Option<Arc<ClientConfig>>,
     requests: u64,
     /// When something came last, and whether the broker was asked since whether it is there.
     heard: Instant,
     asked: bool,
+    /// What the broker waits for. Whoever waits for messages may give up in the middle of an answer,
+    /// and the next one goes on with it.
+    owed: Owed,
+}
+
+/// What is still to be done before more is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owed {
+    Nothing,
+    /// To show again who we are.
+    Credentials,
+    /// To send what was written.
+    Flush,
 }
 
 /// Where a topic is served.
@@ -57,24 +68,25 @@ struct Served {
     found: bool,
 }
 
-impl Wire {
+impl<'a> Wire<'a> {
     /// A connection to the broker that serves a topic now.
     pub(super) async fn to_broker_of(
         topic: &str,
         url: &str,
-        token: Option<String>,
+        access: &'a Access,
     ) -> Result<Self, SinkError> {
-        let token = token.as_deref();
-        let mut wire = Self::open(url, token, None).await?;
+        let is_secure = Address::parse(url)?.is_secure;
+        let tls = if is_secure { Some(access.tls().await?) } else { None };
+        let mut wire = Self::open(url, access, tls.clone(), None).await?;
         let mut authoritative = false;
         for _ in 0..HOPS {
             let served = wire.lookup(topic, authoritative).await?;
             authoritative = served.authoritative;
             if served.found && served.through_proxy {
-                return Self::open(url, token, Some(&served.url)).await;
+                return Self::open(url, access, tls, Some(&served.url)).await;
             }
             if served.url != wire.place {
-                wire = Self::open(&served.url, token, None).await?;
+                wire = Self::open(&served.url, access, tls.clone(), None).await?;
             }
             if served.found {
                 return Ok(wire);
@@ -85,37 +97,36 @@ impl Wire {
 
     async fn open(
         url: &str,
-        token: Option<&str>,
+        access: &'a Access,
+        tls: Option<Arc<ClientConfig>>,
         through: Option<&str>,
     ) -> Result<Self, SinkError> {
-        let unreachable = |problem: String| SinkError::Unavailable {
+        let channel = dial(&Address::parse(url)?, tls.as_ref()).await;
+        let channel = channel.map_err(|problem| SinkError::Unavailable {
             place: url.to_owned(),
             problem,
             remedy: "check that the broker runs and can be reached; it is tried again by itself",
-        };
-        let Address { host, port } = address(url)?;
-        let stream =
-            timeout(CONNECT, TcpStream::connect((host.trim_matches(['[', ']']), port))).await;
-        let stream = stream.map_err(|_| unreachable("no answer".to_owned()))?;
-        let stream = stream.map_err(|error| unreachable(error.to_string()))?;
-        stream.set_nodelay(true).map_err(|error| unreachable(error.to_string()))?;
-        let framed = Framed::new(stream, Bounded::default());
-        let (place, token) = (url.to_owned(), token.map(str::to_owned));
-        let heard = Instant::now();
-        let mut wire = Self { framed, place, token, requests: 0, heard, asked: false };
+        })?;
+        let framed = Framed::new(channel, Bounded::default());
+        let (place, heard, owed) = (url.to_owned(), Instant::now(), Owed::Nothing);
+        let mut wire = Self { framed, place, access, tls, requests: 0, heard, asked: false, owed };
         wire.greet(through).await?;
         Ok(wire)
     }
 
     async fn greet(&mut self, through: Option<&str>) -> Result<(), SinkError> {
         // A proxy wants the address without the scheme.
-        let through = through.map(address).transpose()?;
-        let through = through.map(|Address { host, port }| format!("{host}:{port}"));
-        self.send(alone(commands::connect(self.token.as_deref(), through))).await?;
+        let through = through.map(Address::parse).transpose()?;
+        let through = through.map(|Address { host, port, .. }| format!("{host}:{port}"));
+        let shown = self.access.shown().await?;
+        self.send(alone(commands::connect(&shown, through))).await?;
         let answer = self.next().await?;
         match (&answer.command.connected, &answer.command.error) {
             (Some(_), _) => Ok(()),
-            (None, Some(error)) => Err(self.refused(error.error, &error.message)),
+            (None, Some(error)) => {
+                self.access.refused().await;
+                Err(self.refused(error.error, &error.message))
+            }
             (None, None) => Err(self.failed("it answered something else", "is this a broker?")),
         }
     }
@@ -133,8 +144,11 @@ impl Wire {
                 return Err(self.refused(error, &answer.message.unwrap_or_default()));
             }
         };
-        let url = answer.broker_service_url.filter(|url| !url.is_empty());
-        let url = url.unwrap_or_else(|| self.place.clone());
+        let url = match self.tls {
+            Some(_) => answer.broker_service_url_tls,
+            None => answer.broker_service_url,
+        };
+        let url = url.filter(|url| !url.is_empty()).unwrap_or_else(|| self.place.clone());
         let through_proxy = answer.proxy_through_service_url.unwrap_or(false);
         let authoritative = answer.authoritative.unwrap_or(false);
         Ok(Served { url, through_proxy, authoritative, found })
@@ -168,13 +182,14 @@ impl Wire {
     pub(super) fn next(&mut self) -> BoxFuture<'_, Result<Box<Message>, SinkError>> {
         async move {
             loop {
+                self.pay().await?;
                 let message = Box::new(self.heard().await?);
                 match Type::try_from(message.command.r#type) {
-                    Ok(Type::Ping) => self.send(alone(commands::pong())).await?,
-                    Ok(Type::AuthChallenge) => {
-                        let token = self.token.clone().unwrap_or_default();
-                        self.send(alone(commands::auth_response(&token))).await?;
+                    Ok(Type::Ping) => {
+                        self.feed(alone(commands::pong()))?;
+                        self.owed = Owed::Flush;
                     }
+                    Ok(Type::AuthChallenge) => self.owed = Owed::Credentials,
                     Ok(Type::CloseProducer | Type::CloseConsumer) => {
                         return Err(self.broken("the broker serves the topic no more"));
                     }
@@ -186,6 +201,20 @@ impl Wire {
         .boxed()
     }
 
+    /// Does what is owed. May be dropped, and then asked again.
+    async fn pay(&mut self) -> Result<(), SinkError> {
+        if self.owed == Owed::Credentials {
+            let shown = self.access.shown().await?;
+            self.feed(alone(commands::auth_response(&shown)))?;
+            self.owed = Owed::Flush;
+        }
+        if self.owed == Owed::Flush {
+            self.flush().await?;
+            self.owed = Owed::Nothing;
+        }
+        Ok(())
+    }
+
     /// What comes next. Who says nothing is asked whether it is there.
     async fn heard(&mut self) -> Result<Message, SinkError> {
         loop {
@@ -195,7 +224,9 @@ impl Wire {
                     return Err(self.broken("the broker says nothing any more"));
                 }
                 self.asked = true;
-                self.send(alone(commands::ping())).await?;
+                self.feed(alone(commands::ping()))?;
+                self.owed = Owed::Flush;
+                self.pay().await?;
                 continue;
             };
             (self.heard, self.asked) = (Instant::now(), false);
@@ -239,9 +270,11 @@ impl Wire {
     pub(super) fn refused(&self, error: i32, text: &str) -> SinkError {
         let error = ServerError::try_from(error).unwrap_or_default();
         let remedy = match error {
-            ServerError::AuthenticationError => "give the sink a token that is valid",
+            ServerError::AuthenticationError => {
+                "give the sink a token or certificate that is valid"
+            }
             ServerError::AuthorizationError => {
-                "let the token's role produce to the topic and consume from it"
+                "let the sink's role produce to the topic and consume from it"
             }
             ServerError::ProducerBlockedQuotaExceededError
             | ServerError::ProducerBlockedQuotaExceededException => {
@@ -262,57 +295,9 @@ pub(super) fn short(text: &str) -> String {
     text.lines().next().unwrap_or_default().chars().take(SHOWN).collect()
 }
 
-/// Where a broker is.
-pub(super) struct Address {
-    pub(super) host: String,
-    port: u16,
-}
-
-/// Reads `pulsar://HOST:PORT`.
-pub(super) fn address(url: &str) -> Result<Address, SinkError> {
-    let unfit = |problem: String| SinkError::Unfit {
-        place: url.to_owned(),
-        problem,
-        remedy: "write the broker's address as pulsar://HOST:PORT",
-    };
-    let parsed = Url::parse(url).map_err(|error| unfit(error.to_string()))?;
-    if !parsed.username().is_empty() || parsed.password().is_some() {
-        return Err(SinkError::Unfit {
-            place: "the broker's address".to_owned(),
-            problem: "it holds a user or password".to_owned(),
-            remedy: "put a token into a file, and name it as token_file",
-        });
-    }
-    if !matches!(parsed.path(), "" | "/") || parsed.query().is_some() {
-        return Err(unfit("it has more than a host and a port".to_owned()));
-    }
-    if parsed.scheme() != "pulsar" {
-        return Err(unfit(format!("{}:// is not spoken", parsed.scheme())));
-    }
-    let host = parsed.host_str().filter(|host| !host.is_empty());
-    let host = host.ok_or_else(|| unfit("it names no host".to_owned()))?;
-    Ok(Address { host: host.to_owned(), port: parsed.port().unwrap_or(USUAL_PORT) })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses_are_a_host_and_a_port_and_show_no_secret() {
-        let of = |url| address(url).map(|Address { host, port }| format!("{host} {port}"));
-        assert_eq!(of("pulsar://b.example:6651").unwrap(), "b.example 6651");
-        assert_eq!(of("pulsar://b.example").unwrap(), "b.example 6650");
-        assert_eq!(of("pulsar://[::1]:1").unwrap(), "[::1] 1");
-        for url in
-            ["b.example:6650", "http://b.example", "pulsar://", "pulsar://b/c", "pulsar://b?c"]
-        {
-            let refused = of(url).unwrap_err().to_string();
-            assert!(refused.contains("pulsar://HOST:PORT"), "{url}: {refused}");
-        }
-        let refused = of("pulsar://me:hush@b").unwrap_err().to_string();
-        assert!(refused.contains("token_file") && !refused.contains("hush"), "{refused}");
-    }
 
     #[test]
     fn of_what_a_broker_says_the_first_line_is_shown() {

@@ -2,6 +2,7 @@ use model::{CheckSpec, Millis, Owner, Policy, ResourceSpec, ResourceType, check:
 use raft::{Options, Precondition, Registration};
 
 use super::*;
+use crate::watch::frame::Frames;
 
 const SHARDS: u32 = 2;
 
@@ -43,7 +44,7 @@ async fn a_client_that_stays_behind_holds_each_shard_once() {
         patience: Duration::from_secs(60),
         shutdown: CancellationToken::new(),
     };
-    let mut feed = Feed::new(around, Filter::default(), Start::Resume(shards.cursor()));
+    let mut feed = Feed::<Frames>::new(around, Filter::default(), Start::Resume(shards.cursor()));
     let (mut behind, mut told) = (false, 0);
     for round in 0..20 {
         for n in 0..8 {

@@ -46,6 +46,8 @@ fn mistakes_are_usage_errors_that_help() {
     assert!(refused("bellwether check config").contains("FILE"));
     assert!(refused("bellwether maintenance add m --for 1h").contains("ID"));
     assert!(refused("bellwether maintenance add m host:a").contains("--for"));
+    assert!(refused("bellwether sinks reset pulsar").contains("--to"));
+    assert!(refused("bellwether sinks reset pulsar --to 3").contains("SHARD:OFFSET"));
     assert!(refused("bellwether get --server ftp://x").contains("http://127.0.0.1:7420"));
 }
 

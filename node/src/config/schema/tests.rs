@@ -46,7 +46,7 @@ fn the_schema_has_exactly_the_keys_of_the_decoders() {
     let resource = json!({"type": "HOST", "name": "x", "check": {"host": {}},
         "thresholds": {"m": {"warning": 1}}, "flapping": {"changes": 2, "window": "1m"}});
     let document = json!({"cluster": {}, "node": {}, "listen": {}, "defaults": {},
-        "sinks": [{"file": {"path": "x"}}, {"pulsar": {"url": "x", "topic": "x"}}], "secrets": {"s": {"file": "x"}},
+        "sinks": [{"file": {"path": "x"}}, {"pulsar": {"url": "x", "topic": "x", "tls": {}, "oauth2": {}}}], "secrets": {"s": {"file": "x"}},
         "resources": [resource]});
     let item = "/properties/resources/items";
     for (document_at, schema_at) in [
@@ -58,6 +58,8 @@ fn the_schema_has_exactly_the_keys_of_the_decoders() {
         ("/sinks/0", "/properties/sinks/items"),
         ("/sinks/0/file", "/properties/sinks/items/properties/file"),
         ("/sinks/1/pulsar", "/properties/sinks/items/properties/pulsar"),
+        ("/sinks/1/pulsar/tls", "/properties/sinks/items/properties/pulsar/properties/tls"),
+        ("/sinks/1/pulsar/oauth2", "/properties/sinks/items/properties/pulsar/properties/oauth2"),
         ("/secrets/s", "/properties/secrets/additionalProperties"),
         ("/resources/0", item),
         (

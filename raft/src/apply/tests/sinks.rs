@@ -111,3 +111,17 @@ fn a_cursor_that_a_version_without_sessions_has_stored_is_read() {
     assert_eq!(stored(""), SinkCursor { epoch, session, offset, position: None });
     assert_eq!(SinkCursor::migrate(3, &[]), None);
 }
+
+#[test]
+fn a_reset_reaches_back_to_what_is_kept_and_ends_the_session() {
+    let mut log = founded();
+    log.sink("file", 0, Change::Take { after: 0 });
+    log.sink("file", 0, tell(1, 3));
+    let all = taken(log.sink("file", 0, Change::Reset { offset: Offset(0) }));
+    assert_eq!((all.epoch, all.offset), (1, Offset(0)));
+    assert_eq!(log.sink("file", 0, tell(1, 3)), outdated(1), "its publisher begins anew");
+    // Retention has taken the first event.
+    log.state.head.outbox_floor = Offset(2);
+    let kept = taken(log.sink("file", 0, Change::Reset { offset: Offset(0) }));
+    assert_eq!((kept.epoch, kept.offset), (2, Offset(1)));
+}

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::App;
 
-const ROUTES: [(&str, &str); 31] = [
+const ROUTES: [(&str, &str); 36] = [
     ("get", "/api/v1/infrastructure/resources"),
     ("get", "/api/v1/infrastructure/resources/{id}"),
     ("put", "/api/v1/infrastructure/resources/{id}"),
@@ -38,6 +38,11 @@ const ROUTES: [(&str, &str); 31] = [
     ("get", "/-/healthy"),
     ("get", "/-/ready"),
     ("post", "/-/reload"),
+    ("post", "/api/v1/sinks/{sink}/reset"),
+    ("get", "/api/v1/sinks/{sink}/subscriptions"),
+    ("put", "/api/v1/sinks/{sink}/subscriptions/{name}"),
+    ("delete", "/api/v1/sinks/{sink}/subscriptions/{name}"),
+    ("post", "/api/v1/sinks/{sink}/subscriptions/{name}/reset"),
 ];
 
 async fn description() -> Value {

@@ -13,19 +13,19 @@ use tower::ServiceExt;
 use crate::support::{App, RESOURCES, WATCH, request};
 
 #[derive(Debug, Clone)]
-struct Event {
-    name: String,
+pub(crate) struct Event {
+    pub(crate) name: String,
     id: Option<String>,
-    data: Value,
+    pub(crate) data: Value,
 }
 
-struct Watch {
+pub(crate) struct Watch {
     body: BodyDataStream,
     text: String,
 }
 
 impl Watch {
-    async fn open(app: &App, path: &str, headers: &[(&str, &str)]) -> Self {
+    pub(crate) async fn open(app: &App, path: &str, headers: &[(&str, &str)]) -> Self {
         let response = app.router.clone().oneshot(request("GET", path, headers)).await.unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
@@ -51,7 +51,7 @@ impl Watch {
     }
 
     /// The next event that is no bookmark.
-    async fn told(&mut self) -> Event {
+    pub(crate) async fn told(&mut self) -> Event {
         loop {
             let event = self.next().await.expect("the watch goes on");
             if event.name != "bookmark" {

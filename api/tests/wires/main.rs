@@ -1,6 +1,7 @@
 //! The API over real shards in memory, call by call.
 
 mod errors;
+mod grpc;
 mod guards;
 mod list;
 mod maintenance;

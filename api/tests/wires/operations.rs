@@ -98,6 +98,7 @@ async fn sinks_and_configuration_are_shown() {
     let sink = SinkHealth {
         name: "file".to_owned(),
         kind: "file".to_owned(),
+        can_be_reset: false,
         state: "publishing".to_owned(),
         last_error: Some("disk full".to_owned()),
     };
@@ -112,4 +113,49 @@ async fn sinks_and_configuration_are_shown() {
     let config = app.get("/api/v1/config").await.json();
     assert_eq!((&config["version"], &config["document"]), (&json!(0), &Value::Null));
     assert_eq!(config["shards"].as_array().unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn a_sink_is_reset_where_it_can_be() {
+    let sink = |name: &str, can_be_reset| SinkHealth {
+        name: name.to_owned(),
+        kind: name.to_owned(),
+        can_be_reset,
+        state: "ok".to_owned(),
+        last_error: None,
+    };
+    let sinks = vec![sink("file", false), sink("pulsar", true)];
+    let app = App::with(Hooks { sinks: Arc::new(move || sinks.clone()), ..Hooks::default() }).await;
+    for id in ["svc:a", "svc:b", "svc:c", "svc:d", "svc:e"] {
+        app.declare(id, json!({})).await;
+    }
+    let reset = async |sink: &str, to: &str| {
+        app.call("POST", &format!("/api/v1/sinks/{sink}/reset{to}")).await
+    };
+    let latest = reset("pulsar", "?to=latest").await;
+    assert_eq!(latest.status, 200, "{}", latest.text());
+    let shards = latest.json();
+    let acknowledged = shards.as_array().unwrap().iter().map(|shard| &shard["cursor_offset"]);
+    assert_eq!(acknowledged.filter_map(Value::as_u64).sum::<u64>(), 5);
+    let shown = app.get("/api/v1/sinks").await.json();
+    assert_eq!((&shown[1]["name"], &shown[1]["lag_events"]), (&json!("pulsar"), &json!(0)));
+    let oldest = reset("pulsar", "?to=oldest").await.json();
+    assert!(oldest.as_array().unwrap().iter().all(|shard| shard["cursor_offset"] == 0));
+    assert_eq!(app.get("/api/v1/sinks").await.json()[1]["lag_events"], 5);
+    let one = reset("pulsar", "?to=2:1").await.json();
+    assert_eq!(one, json!([{"shard": 2, "cursor_offset": 0}]));
+
+    assert!(reset("file", "?to=oldest").await.problem(409).contains("move what it has written"));
+    assert!(reset("pulser", "?to=oldest").await.problem(404).contains("did you mean `pulsar`"));
+    assert!(reset("pulsar", "?to=9:1").await.problem(404).contains("they are 0 to 3"));
+    for (bad, why) in [
+        ("", "SHARD:OFFSET"),
+        ("?to=never", "SHARD:OFFSET"),
+        ("?to=2:0", "SHARD:OFFSET"),
+        ("?to=oldest&to=latest", "given twice"),
+        ("?from=oldest", "unknown parameter `from`"),
+    ] {
+        let said = reset("pulsar", bad).await.problem(400);
+        assert!(said.contains(why), "{bad}: {said}");
+    }
 }

@@ -1,0 +1,229 @@
+//! `ResourceService`.
+
+mod observations;
+
+use std::pin::Pin;
+
+use futures_util::{Stream, StreamExt, stream};
+use model::cursor::Cursor;
+use prost::Message as _;
+use raft::{DeclareOutcome, Precondition};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::{
+    document,
+    fault::with_headers,
+    guard,
+    reply::{self, stamped},
+    show,
+    v1::{
+        self, put_resource_request::Precondition as Asked, resource_service_server::ResourceService,
+    },
+    watch::{Message, Messages},
+};
+use crate::{
+    events,
+    headers::Stamp,
+    layer::spared,
+    query,
+    resources::{self, Declared, Listed, Place},
+    state::ApiState,
+    watch,
+};
+
+/// What most clients take at once is 4 MiB: a page has less.
+const PAGE_BYTES: usize = 3 << 20;
+
+/// See the module.
+pub(super) struct Resources(pub(super) ApiState);
+
+#[tonic::async_trait]
+impl ResourceService for Resources {
+    type WatchResourcesStream = Pin<Box<dyn Stream<Item = Result<Message, Status>> + Send>>;
+
+    async fn get_resource(
+        &self,
+        request: Request<v1::GetResourceRequest>,
+    ) -> Result<Response<v1::GetResourceResponse>, Status> {
+        let (metadata, _, asked) = request.into_parts();
+        guard::small(
+            &self.0,
+            &metadata,
+            Box::pin(async {
+                let id = reply::resource_id(&asked.resource_id)?;
+                let consistency = reply::consistency(asked.consistency());
+                let (stamp, row) = resources::find(&self.0, &id, consistency).await?;
+                let resource = Some(show::resource(&row));
+                Ok(stamped(v1::GetResourceResponse { resource }, &stamp))
+            }),
+        )
+        .await
+    }
+
+    async fn list_resources(
+        &self,
+        request: Request<v1::ListResourcesRequest>,
+    ) -> Result<Response<v1::ListResourcesResponse>, Status> {
+        let (metadata, _, asked) = request.into_parts();
+        guard::large(
+            &self.0,
+            &metadata,
+            Box::pin(async {
+                let mut pairs = vec![
+                    reply::freshness(asked.consistency()),
+                    reply::partial(asked.allow_partial),
+                    reply::number("limit", asked.page_size.into()),
+                    ("continue", asked.page_token),
+                ];
+                pairs.extend(reply::filter(asked.filter));
+                let listed = resources::listed(&self.0, query::Query::of(pairs)).await?;
+                let stamp = listed.stamp.clone();
+                Ok(stamped(page(listed), &stamp))
+            }),
+        )
+        .await
+    }
+
+    async fn put_resource(
+        &self,
+        request: Request<v1::PutResourceRequest>,
+    ) -> Result<Response<v1::PutResourceResponse>, Status> {
+        let (metadata, _, asked) = request.into_parts();
+        guard::small(
+            &self.0,
+            &metadata,
+            Box::pin(async {
+                let id = reply::resource_id(&asked.resource_id)?;
+                let key = reply::key(&metadata)?;
+                let body = document::to_json(asked.declaration.unwrap_or_default());
+                let precondition = precondition(asked.precondition);
+                let declared = resources::declare(&self.0, &id, precondition, &key, &body).await?;
+                let Declared { outcome, row, headers } = declared;
+                let resource = Some(show::resource(&row));
+                let created = outcome == DeclareOutcome::Created;
+                Ok(with_headers(v1::PutResourceResponse { resource, created }, &headers))
+            }),
+        )
+        .await
+    }
+
+    async fn delete_resource(
+        &self,
+        request: Request<v1::DeleteResourceRequest>,
+    ) -> Result<Response<v1::DeleteResourceResponse>, Status> {
+        let (metadata, _, asked) = request.into_parts();
+        guard::small(
+            &self.0,
+            &metadata,
+            Box::pin(async {
+                let id = reply::resource_id(&asked.resource_id)?;
+                let key = reply::key(&metadata)?;
+                let precondition = precondition(asked.if_generation.map(Asked::IfGeneration));
+                let headers = resources::remove(&self.0, &id, precondition, &key).await?;
+                Ok(with_headers(v1::DeleteResourceResponse {}, &headers))
+            }),
+        )
+        .await
+    }
+
+    async fn push_observations(
+        &self,
+        request: Request<Streaming<v1::PushObservationsRequest>>,
+    ) -> Result<Response<v1::PushObservationsResponse>, Status> {
+        let taken = observations::take_in(&self.0, request.into_inner()).await?;
+        Ok(stamped(taken, &Stamp::own(self.0.own_revision())))
+    }
+
+    async fn watch_resources(
+        &self,
+        request: Request<v1::WatchResourcesRequest>,
+    ) -> Result<Response<Self::WatchResourcesStream>, Status> {
+        let _under_way = spared(&self.0)?;
+        let asked = request.into_inner();
+        let mut pairs = reply::filter(asked.filter);
+        pairs.push(("cursor", asked.cursor));
+        let mut query = query::Query::of(pairs);
+        let cursor = query.take("cursor", str::parse::<Cursor>);
+        let filter = query::filter(&mut query);
+        query.finish()?;
+        let chunks = watch::begin::<Messages>(&self.0, cursor, filter).await?;
+        let stamp = Stamp::own(self.0.own_revision());
+        let messages: Self::WatchResourcesStream = Box::pin(chunks.flat_map(stream::iter));
+        Ok(stamped(messages, &stamp))
+    }
+
+    async fn list_events(
+        &self,
+        request: Request<v1::ListEventsRequest>,
+    ) -> Result<Response<v1::ListEventsResponse>, Status> {
+        let (metadata, _, asked) = request.into_parts();
+        guard::large(
+            &self.0,
+            &metadata,
+            Box::pin(async {
+                let id = reply::resource_id(&asked.resource_id)?;
+                let pairs = [
+                    reply::freshness(asked.consistency()),
+                    reply::number("after", asked.after),
+                    reply::number("limit", asked.page_size.into()),
+                ];
+                let history = events::history(&self.0, &id, query::Query::of(pairs)).await?;
+                let cluster = self.0.shards().cluster();
+                let shown = history.events.iter().map(|event| event.to_cloudevent(cluster));
+                let events = shown.map(document::to_struct).collect();
+                let next_after = history.next.map(|next| next.0);
+                Ok(stamped(v1::ListEventsResponse { events, next_after }, &history.stamp))
+            }),
+        )
+        .await
+    }
+
+    async fn get_node_metrics(
+        &self,
+        request: Request<v1::GetNodeMetricsRequest>,
+    ) -> Result<Response<v1::GetNodeMetricsResponse>, Status> {
+        let (metadata, _, asked) = request.into_parts();
+        guard::small(
+            &self.0,
+            &metadata,
+            Box::pin(async {
+                let name = reply::name("node_id", &asked.node_id)?;
+                let consistency = reply::consistency(asked.consistency());
+                let read = resources::find_node(&self.0, name, consistency).await?;
+                let metrics = Some(show::metrics(&read.value.resource.state.metrics));
+                Ok(stamped(v1::GetNodeMetricsResponse { metrics }, &Stamp::of(&read)))
+            }),
+        )
+        .await
+    }
+}
+
+/// As many rows as fit; the next page begins after them.
+fn page(listed: Listed) -> v1::ListResourcesResponse {
+    let Listed { rows, place: Place { cursor, mut next }, .. } = listed;
+    let (mut resources, mut bytes) = (Vec::with_capacity(rows.len()), 0);
+    for row in &rows {
+        let resource = show::resource(row);
+        bytes += resource.encoded_len();
+        if bytes > PAGE_BYTES && !resources.is_empty() {
+            let after = rows[resources.len() - 1].resource.id().clone();
+            next = Some(query::PageStart { after, cursor: cursor.clone() });
+            break;
+        }
+        resources.push(resource);
+    }
+    v1::ListResourcesResponse {
+        resources,
+        next_page_token: next.map(|next| next.token()).unwrap_or_default(),
+        cursor: cursor.to_string(),
+    }
+}
+
+fn precondition(asked: Option<Asked>) -> Precondition {
+    match asked {
+        None => Precondition::None,
+        Some(Asked::IfGeneration(generation)) => Precondition::Generation(generation),
+        Some(Asked::IfAbsent(())) => Precondition::Absent,
+        Some(Asked::IfPresent(())) => Precondition::Exists,
+    }
+}

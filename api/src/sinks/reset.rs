@@ -1,0 +1,116 @@
+//! `POST /api/v1/sinks/{sink}/reset`: a person says from where on a sink is sent events.
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use futures_util::future::try_join_all;
+use model::{
+    ShardId,
+    decode::nearest,
+    delivery::{Change, ResetTo},
+};
+use raft::{Command, Reply, SinkChange};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    error::{ApiError, Kind, refusal},
+    headers::Stamp,
+    path::NamePath,
+    query::Query,
+    state::ApiState,
+};
+
+/// Where a sink goes on in one shard.
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = SinkReset)]
+pub(crate) struct SinkResetView {
+    /// The shard.
+    #[schema(value_type = u32)]
+    shard: ShardId,
+    /// Everything up to this offset counts as acknowledged; what follows is sent, or sent again.
+    cursor_offset: u64,
+}
+
+/// Has a sink go on elsewhere. What it is sent again, it is sent with the same ids.
+#[utoipa::path(
+    post, path = "/api/v1/sinks/{sink}/reset", tag = "events", operation_id = "resetSink",
+    params(
+        ("sink" = String, Path, description = "Its name", min_length = 1, max_length = 200),
+        ("to" = String, Query, description = "`oldest`: all that is kept is sent again. `latest`: \
+            what it has not acknowledged is passed over. `SHARD:OFFSET`: one shard goes on with \
+            this event",
+            pattern = "^(oldest|latest|[0-9]{1,10}:[0-9]{1,20})$"),
+    ),
+    responses(
+        (status = 200, description = "The shards that changed", body = [SinkResetView]),
+        (status = 404, description = "There is no such sink or shard",
+            body = crate::error::ProblemView, content_type = "application/problem+json"),
+        (status = 409, description = "A sink of this kind cannot be reset",
+            body = crate::error::ProblemView, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn reset_sink(
+    State(api): State<ApiState>,
+    NamePath(sink): NamePath,
+    query: Query,
+) -> Result<Response, ApiError> {
+    let to = place(query)?;
+    is_fit(&api, &sink)?;
+    let changes: Vec<_> = api
+        .shards()
+        .shard_ids()
+        .filter_map(|shard| Some((shard, to.change(shard)?)))
+        .map(|(shard, change)| reset(&api, &sink, shard, change))
+        .collect();
+    if changes.is_empty() {
+        let (last, detail) =
+            (api.shards().shard_count().saturating_sub(1), "there is no such shard");
+        return Err(ApiError::new(Kind::NotFound, format!("{to}: {detail}; they are 0 to {last}")));
+    }
+    let changed = try_join_all(changes).await?;
+    Ok((Stamp::own(api.own_revision()), Json(changed)).into_response())
+}
+
+fn place(mut query: Query) -> Result<ResetTo, ApiError> {
+    let to = query.take("to", str::parse::<ResetTo>);
+    query.finish()?;
+    to.ok_or_else(|| ApiError::invalid_at("?to", "is missing: `oldest`, `latest` or SHARD:OFFSET"))
+}
+
+/// Whether there is such a sink, and a reset means anything to it.
+fn is_fit(api: &ApiState, name: &str) -> Result<(), ApiError> {
+    let sinks = (api.hooks().sinks)();
+    let Some(sink) = sinks.iter().find(|sink| sink.name == name) else {
+        let names: Vec<&str> = sinks.iter().map(|sink| sink.name.as_str()).collect();
+        let hint = nearest(name, &names);
+        let detail = format!("this node runs no sink {name:?}{hint}; see `bellwether sinks`");
+        return Err(ApiError::new(Kind::NotFound, detail));
+    };
+    if sink.can_be_reset {
+        return Ok(());
+    }
+    let detail = format!(
+        "a sink of kind {} goes on after what it holds itself, so that {name} cannot be reset; \
+         move what it has written away instead",
+        sink.kind
+    );
+    Err(ApiError::new(Kind::Conflict, detail))
+}
+
+async fn reset(
+    api: &ApiState,
+    sink: &str,
+    shard: ShardId,
+    change: Change<String>,
+) -> Result<SinkResetView, ApiError> {
+    let change = SinkChange { sink: sink.to_owned(), from: model::Offset(0), change };
+    let answer = api.shards().propose(shard, Command::ChangeSink(change)).await?;
+    match answer.reply {
+        Reply::Sink(cursor) => Ok(SinkResetView { shard, cursor_offset: cursor.offset.0 }),
+        Reply::Refused(found) => Err(refusal(&found, &sink)),
+        _ => Err(ApiError::new(Kind::Internal, "the shard answered something else")),
+    }
+}
