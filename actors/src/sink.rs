@@ -23,7 +23,7 @@ pub use file::{FileSettings, FileSink};
 pub use gap::Gap;
 pub use pulsar::{
     PulsarAuth, PulsarCompression, PulsarOAuth2, PulsarSettings, PulsarSink, PulsarTarget,
-    PulsarTls,
+    PulsarTls, ReadPlace, Take, TopicReader,
 };
 pub use subscription::{Subscription, SubscriptionChange, SubscriptionError, Subscriptions};
 

@@ -72,6 +72,14 @@ impl ApiError {
         Self::invalid(problems.into_vec())
     }
 
+    /// The same with other names for the places of its faults.
+    pub(crate) fn renamed(mut self, name: impl Fn(&str) -> String) -> Self {
+        for fault in &mut self.0.errors {
+            fault.pointer = name(&fault.pointer);
+        }
+        self
+    }
+
     /// The same with more headers on its answer.
     pub(crate) fn with_headers(mut self, headers: HeaderMap) -> Self {
         self.0.headers.extend(headers);

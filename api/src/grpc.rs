@@ -14,6 +14,7 @@ mod reply;
 mod resources;
 mod serve;
 mod show;
+mod surround;
 mod watch;
 
 pub use serve::serve_grpc;

@@ -31,6 +31,8 @@ pub async fn serve(
     state: ApiState,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
+    let room = Arc::clone(state.connections());
+    let rules = Rules { limits: state.limits(), room, http2_only: false };
     let stops = shutdown.clone();
     let unready = async {
         stops.cancelled().await;
@@ -38,21 +40,30 @@ pub async fn serve(
         std::future::pending().await
     };
     tokio::select! {
-        outcome = serve_router(listener, router(state.clone()), state.limits(), shutdown) => outcome,
+        outcome = serve_router(listener, router(state.clone()), rules, shutdown) => outcome,
         never = unready => never,
     }
+}
+
+/// How a listener is served.
+pub(crate) struct Rules<'a> {
+    pub(crate) limits: &'a Limits,
+    /// For connections, of all listeners together.
+    pub(crate) room: Arc<Semaphore>,
+    /// Whether HTTP/1 is not spoken.
+    pub(crate) http2_only: bool,
 }
 
 /// The same for any router.
 pub(crate) async fn serve_router(
     listener: TcpListener,
     router: Router,
-    limits: &Limits,
+    rules: Rules<'_>,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let (tasks, cut_off) = (TaskTracker::new(), CancellationToken::new());
-    let connection = Connection::new(router, limits, shutdown.clone(), cut_off.clone());
-    let room = Arc::new(Semaphore::new(limits.connections));
+    let connection = Connection::new(router, &rules, shutdown.clone(), cut_off.clone());
+    let Rules { limits, room, .. } = rules;
     loop {
         let accepted = tokio::select! {
             biased;

@@ -37,6 +37,8 @@ struct Inner {
     http: HttpMetrics,
     census: Census,
     in_flight: Arc<Semaphore>,
+    pushes: Semaphore,
+    connections: Arc<Semaphore>,
     watches: Arc<Semaphore>,
     recent: Arc<Recent>,
     large_reads: LargeReads,
@@ -179,6 +181,8 @@ impl ApiState {
             http: HttpMetrics::new(),
             census: Census::default(),
             in_flight: Arc::new(Semaphore::new(hooks.limits.in_flight)),
+            pushes: Semaphore::new((hooks.limits.in_flight / 4).max(1)),
+            connections: Arc::new(Semaphore::new(hooks.limits.connections)),
             watches: Arc::new(Semaphore::new(hooks.limits.watches)),
             was_ready: AtomicBool::new(false),
             recent: Arc::new(Recent::new(shards.shard_count())),
@@ -218,6 +222,16 @@ impl ApiState {
 
     pub(crate) fn in_flight(&self) -> &Arc<Semaphore> {
         &self.0.in_flight
+    }
+
+    /// Observations that came on streams and are worked on: they wait for each other, and not for others.
+    pub(crate) fn pushes(&self) -> &Semaphore {
+        &self.0.pushes
+    }
+
+    /// Connections that may yet be open, over all listeners.
+    pub(crate) fn connections(&self) -> &Arc<Semaphore> {
+        &self.0.connections
     }
 
     pub(crate) fn watches(&self) -> &Arc<Semaphore> {

@@ -13,7 +13,7 @@ use axum::{
 };
 use futures_util::future::BoxFuture;
 use serde::Serialize;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -22,7 +22,7 @@ use crate::{
     headers::REQUEST_ID,
     limits::Limits,
     query::Query,
-    serve::serve_router,
+    serve::{Rules, serve_router},
 };
 
 /// Founds a cluster with this node as its first. With `true` also where peers do not answer.
@@ -67,7 +67,10 @@ pub async fn serve_waiting(
         .fallback(waits)
         .layer(middleware::from_fn(accompany))
         .with_state(hooks);
-    serve_router(listener, router, &Limits::default(), shutdown).await
+    let limits = Limits::default();
+    let room = Arc::new(Semaphore::new(limits.connections));
+    let rules = Rules { limits: &limits, room, http2_only: false };
+    serve_router(listener, router, rules, shutdown).await
 }
 
 async fn live() -> Response {

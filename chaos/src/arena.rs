@@ -16,7 +16,7 @@ use std::{
 };
 
 use anyhow::Result;
-use harness::{Client, Cluster, Node};
+use harness::{Client, Cluster, Node, consumer::Consumer};
 use rand::rngs::StdRng;
 
 use crate::{
@@ -39,6 +39,8 @@ pub struct Arena {
     pub(crate) network: Option<Network>,
     /// The event files of data directories that are gone: what was told is told.
     pub(crate) kept: Vec<(String, PathBuf)>,
+    /// Who reads the events from outside, if anybody does.
+    pub(crate) consumer: Option<Consumer>,
     pub(crate) crowd: Crowd,
     pub(crate) clients: Option<Clients>,
     pub(crate) history: History,

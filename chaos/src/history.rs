@@ -210,6 +210,9 @@ pub struct State {
     pub files: BTreeMap<String, Vec<(u64, u64)>>,
     /// Why the event files could not be read, if so.
     pub torn: Option<String>,
+    /// What an independent consumer of the topic got, each once, in its order, where there is one.
+    #[serde(default)]
+    pub topic: Option<Vec<Told>>,
     /// The ledger of each target, by resource id.
     pub ledgers: BTreeMap<String, Ledger>,
     /// What was wrong with an answer about coverage by itself.

@@ -8,6 +8,7 @@ mod agreement;
 mod blame;
 mod bounded;
 mod corruption;
+mod delivered;
 mod events;
 #[cfg(test)]
 mod fixture;
@@ -60,7 +61,7 @@ impl From<Vec<String>> for Judgement {
 }
 
 /// All invariants, in the order of the matrix, and what its row 26 asks for.
-pub const ALL: [Invariant; 10] = [
+pub const ALL: [Invariant; 11] = [
     Invariant {
         letter: 'A',
         says: "no acknowledged write is lost",
@@ -101,6 +102,11 @@ pub const ALL: [Invariant; 10] = [
         letter: 'U',
         says: "the monitor's own fault is never the target's",
         check: |history| blame::violations(history).into(),
+    },
+    Invariant {
+        letter: 'T',
+        says: "a consumer of the topic has every event, in order, each once",
+        check: delivered::judge,
     },
     Invariant {
         letter: 'S',

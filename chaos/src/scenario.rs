@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use futures_util::future::BoxFuture;
-use harness::{Config, Node};
+use harness::{Config, Node, consumer::Consumer};
 
 use crate::{
     arena::Arena,
@@ -63,6 +63,8 @@ pub struct Site<'a> {
     pub seed: u64,
     /// The fail points that are armed whatever the scenario adds.
     pub points: String,
+    /// Who reads the events from outside, if anybody does.
+    pub consumer: Option<Consumer>,
 }
 
 impl Site<'_> {

@@ -1,6 +1,7 @@
 //! The scenarios, in the order of the fault matrix.
 
 mod bit_flip;
+mod broker;
 mod clock;
 mod crashes;
 mod disk_full;
@@ -66,6 +67,7 @@ pub const ALL: &[Scenario] = &[
     bit_flip::FLIP_OF_THREE,
     misread::MISREAD,
     disk_lost::LOST,
+    broker::BROKER,
     dns::DNS,
     memory::SHORT,
     memory::SHORT_OF_THREE,

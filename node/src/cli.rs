@@ -21,6 +21,7 @@ mod sinks;
 mod subscriptions;
 mod table;
 mod text;
+mod topic;
 mod verify;
 mod version;
 pub(crate) mod yaml;
@@ -46,7 +47,7 @@ pub(crate) fn execute(cli: Cli) -> ExitCode {
         Command::Version => version::run(&output),
         Command::Bench(args) => bench::run(&args, &output),
         Command::Certs(args) => certs::run(&args, &output),
-        Command::Events(EventsCommand::Verify { files }) if !files.is_empty() => {
+        Command::Events(EventsCommand::Verify { files, .. }) if !files.is_empty() => {
             verify::run(&files, &output)
         }
         command => Client::new(cli.common.server).and_then(|client| {
@@ -74,10 +75,18 @@ async fn ask(command: Command, client: &Client, output: &Output) -> Result<Verdi
         Command::Events(EventsCommand::List { id, after, limit }) => {
             events::list(&id, (after, limit), client, output).await
         }
-        Command::Events(EventsCommand::Tail(args)) => events::tail(&args, client, output).await,
-        Command::Events(EventsCommand::Verify { .. }) => {
-            verify::run(&config::event_files(client).await?, output)
-        }
+        Command::Events(EventsCommand::Tail(args)) => match args.topic.reader() {
+            Some(reader) => {
+                topic::tail(&args, &reader.map_err(|error| no_topic(&error))?, output).await
+            }
+            None => events::tail(&args, client, output).await,
+        },
+        Command::Events(EventsCommand::Verify { topic, .. }) => match topic.reader() {
+            Some(reader) => {
+                verify::run_topic(&reader.map_err(|error| no_topic(&error))?, output).await
+            }
+            None => verify::run(&config::event_files(client).await?, output),
+        },
         Command::Coverage(args) => coverage::run(&args, client, output).await,
         Command::Maintenance(command) => maintenance::run(&command, client, output).await,
         Command::Config(ConfigCommand::Status) => config::status(client, output).await,
@@ -94,6 +103,10 @@ async fn ask(command: Command, client: &Client, output: &Output) -> Result<Verdi
             unreachable!("these ask no node")
         }
     }
+}
+
+fn no_topic(error: &actors::sink::SinkError) -> CliError {
+    CliError::Failed(error.to_string())
 }
 
 fn run_node(args: args::RunArgs) -> ExitCode {

@@ -87,7 +87,6 @@ async fn try_run(args: RunArgs) -> Result<(), RunError> {
     let descriptors = limits::share_descriptors()?;
     // Before anything is opened, so that a port that is taken costs nothing.
     let listener = listen("http", config.listen.http).await?;
-    let grpc = listen_for_grpc(&config.listen).await?;
     let (metrics, stop) = (NodeMetrics::new(), CancellationToken::new());
     let network = Network::open(&config, &metrics.peers, &stop).await?;
     if network.is_some() && args.accept_data_loss {
@@ -105,6 +104,8 @@ async fn try_run(args: RunArgs) -> Result<(), RunError> {
         Waited::Joined(joined) => Some(joined),
         Waited::Stopped => return Ok(()),
     };
+    // After all others, whose ports somebody has chosen; and a node that waits does not answer there.
+    let grpc = listen_for_grpc(&config.listen).await?;
     let options = options(&config, args.accept_data_loss, (network.as_ref(), joined.as_ref()));
     let shards = Shards::open(options).await?;
     let facts = match &network {
@@ -140,7 +141,7 @@ async fn listen(key: &'static str, address: std::net::SocketAddr) -> Result<ApiL
 /// A node that was told nothing of gRPC runs without it where somebody else has its usual port.
 async fn listen_for_grpc(places: &Listen) -> Result<Option<ApiListener>, RunError> {
     match listen("grpc", places.grpc()).await {
-        Err(fault) if places.grpc == Grpc::BesideHttp => {
+        Err(fault) if places.grpc == Grpc::Usual => {
             warn!("gRPC is not served: {fault}");
             Ok(None)
         }

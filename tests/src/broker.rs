@@ -130,6 +130,25 @@ impl Broker {
         Ok(())
     }
 
+    /// Its process, while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<rustix::process::Pid> {
+        let id = self.child.as_ref()?.id();
+        rustix::process::Pid::from_raw(i32::try_from(id).ok()?)
+    }
+
+    /// Makes a topic with partitions, `TENANT/NAMESPACE/NAME`.
+    ///
+    /// # Errors
+    /// What it answers.
+    pub async fn create(&self, topic: &str, partitions: u32) -> Result<()> {
+        let url = self.admin(&format!("persistent/{topic}/partitions"));
+        let request = reqwest::Client::new().put(url).header("content-type", "application/json");
+        let answer = request.body(partitions.to_string()).timeout(ANSWER).send().await?;
+        answer.error_for_status()?;
+        Ok(())
+    }
+
     /// Forgets everything that it holds. It must not run.
     ///
     /// # Errors

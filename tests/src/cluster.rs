@@ -113,7 +113,10 @@ impl Cluster {
 
     fn config_of(&self, n: usize) -> Config {
         let config = self.config.clone();
-        if self.places.is_empty() { config } else { config.member(self.membership(n, &name(n))) }
+        match self.places.get(n) {
+            None => config,
+            Some(place) => config.grpc(place.grpc.port()).member(self.membership(n, &name(n))),
+        }
     }
 
     /// What makes a node one of this cluster.
@@ -183,6 +186,12 @@ impl Cluster {
     #[must_use]
     pub fn clients(&self) -> Vec<Client> {
         self.nodes.iter().map(Node::client).collect()
+    }
+
+    /// Where a node serves gRPC.
+    #[must_use]
+    pub fn grpc(&self, n: usize) -> String {
+        format!("http://{}", self.places[n].grpc)
     }
 
     /// What the event files of all nodes tell together, and how many events are in several.

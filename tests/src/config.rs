@@ -17,6 +17,7 @@ pub struct Config {
     grpc: Option<u16>,
     member: Option<Membership>,
     defaults: String,
+    sinks: Vec<String>,
     resources: Vec<Value>,
     extra: String,
 }
@@ -100,6 +101,13 @@ impl Config {
         self
     }
 
+    /// One more sink beside the file, as YAML in one line.
+    #[must_use]
+    pub fn sink(mut self, yaml: &str) -> Self {
+        self.sinks.push(yaml.to_owned());
+        self
+    }
+
     /// Lines to add as they are, also wrong ones.
     #[must_use]
     pub fn extra(mut self, yaml: &str) -> Self {
@@ -134,6 +142,9 @@ impl Config {
         }
         let events = Value::from(dir.join("events.jsonl").display().to_string());
         let _ = writeln!(yaml, "sinks:\n  - file: {{ path: {events} }}");
+        for sink in &self.sinks {
+            let _ = writeln!(yaml, "  - {{ {sink} }}");
+        }
         yaml.push_str("resources:");
         yaml.push_str(if self.resources.is_empty() { " []\n" } else { "\n" });
         for resource in &self.resources {
@@ -149,6 +160,8 @@ impl Config {
 pub struct Place {
     /// For people and programs.
     pub http: SocketAddr,
+    /// For programs.
+    pub grpc: SocketAddr,
     /// For other nodes.
     pub peer: SocketAddr,
 }
@@ -160,13 +173,14 @@ impl Place {
     /// Where no port is left.
     pub fn loopback() -> Result<Self> {
         let free = || Ok::<_, anyhow::Error>((Ipv4Addr::LOCALHOST, free_port()?).into());
-        Ok(Self { http: free()?, peer: free()? })
+        Ok(Self { http: free()?, grpc: free()?, peer: free()? })
     }
 
     /// On the usual ports of an address that no other node has.
     #[must_use]
     pub fn alone_at(ip: IpAddr) -> Self {
-        Self { http: (ip, 7420).into(), peer: (ip, 7422).into() }
+        let at = |port| (ip, port).into();
+        Self { http: at(7420), grpc: at(7421), peer: at(7422) }
     }
 }
 

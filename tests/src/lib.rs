@@ -9,6 +9,7 @@ pub mod client;
 pub mod cluster;
 pub mod component;
 pub mod config;
+pub mod consumer;
 pub mod control;
 pub mod launcher;
 pub mod node;

@@ -16,6 +16,7 @@ mod http;
 mod message;
 mod oauth2;
 mod place;
+mod reader;
 mod subscriptions;
 mod tail;
 mod tls;
@@ -33,11 +34,8 @@ use super::{Connection, EventSink, SinkError, Subscriptions};
 pub use access::PulsarAuth;
 pub use message::PulsarCompression;
 pub use oauth2::PulsarOAuth2;
+pub use reader::{ReadPlace, Take, TopicReader};
 pub use tls::PulsarTls;
-
-/// Where brokers are administered usually, without TLS and with it.
-const ADMIN_PORT: u16 = 8080;
-const ADMIN_TLS_PORT: u16 = 8443;
 
 /// A topic, and the way to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,12 +117,7 @@ impl PulsarSink {
     pub fn new(settings: PulsarSettings, cluster: ClusterIdentity) -> Result<Self, SinkError> {
         let target = &settings.target;
         let topic = TopicName::parse(&target.topic)?;
-        let Address { host, is_secure, .. } = Address::parse(&target.url)?;
-        let usual = || match is_secure {
-            true => format!("https://{host}:{ADMIN_TLS_PORT}"),
-            false => format!("http://{host}:{ADMIN_PORT}"),
-        };
-        let admin = Admin::new(&target.admin_url.clone().unwrap_or_else(usual))?;
+        let admin = admin::of(target)?;
         let access = Access::new(target.tls.clone(), target.auth.clone());
         Ok(Self { settings, topic, admin, access, cluster })
     }

@@ -19,22 +19,22 @@ use crate::{error::ApiError, headers::Stamp, query::NoQuery, state::ApiState};
 #[schema(as = Cluster)]
 pub(crate) struct ClusterView {
     /// Its id, assigned when it was founded.
-    id: String,
+    pub(crate) id: String,
     /// Its name.
-    name: String,
+    pub(crate) name: String,
     /// Its life: raised when it is restored.
-    incarnation: u64,
+    pub(crate) incarnation: u64,
     /// The node that answers.
     #[schema(value_type = u64)]
-    node_id: NodeId,
+    pub(crate) node_id: NodeId,
     /// Its nodes. Those that have left are not shown once they hold nothing.
-    nodes: Vec<ClusterNodeView>,
+    pub(crate) nodes: Vec<ClusterNodeView>,
     /// The group that holds nodes, configuration and maintenance.
-    meta: GroupView,
+    pub(crate) meta: GroupView,
     /// Its shards.
-    shards: Vec<ClusterShardView>,
+    pub(crate) shards: Vec<ClusterShardView>,
     /// What is being moved and why, and what cannot be, a line each.
-    moves: Vec<String>,
+    pub(crate) moves: Vec<String>,
 }
 
 /// A node of the cluster.
@@ -43,37 +43,37 @@ pub(crate) struct ClusterView {
 pub(crate) struct ClusterNodeView {
     /// The node.
     #[schema(value_type = u64)]
-    node_id: NodeId,
+    pub(crate) node_id: NodeId,
     /// Its name.
-    name: String,
+    pub(crate) name: String,
     /// `active`, `draining` or `removed`.
-    standing: String,
+    pub(crate) standing: String,
     /// Why it does not answer; null while it does.
     #[schema(required)]
-    error: Option<String>,
+    pub(crate) error: Option<String>,
     /// Its region, or nothing.
-    region: String,
+    pub(crate) region: String,
     /// Its zone, or nothing.
-    zone: String,
+    pub(crate) zone: String,
     /// The version that it runs.
-    version: String,
+    pub(crate) version: String,
     /// Where other nodes reach it, or nothing where it is alone.
-    address: String,
+    pub(crate) address: String,
     /// Where people and programs reach it, or nothing where that is not known.
-    api: String,
+    pub(crate) api: String,
     /// How many shards it votes in.
-    replicas: u64,
+    pub(crate) replicas: u64,
     /// How many shards it leads.
-    leads: u64,
+    pub(crate) leads: u64,
     /// The most log entries that it lacks in a shard, as the shard's leader knows; null where
     /// no leader knows.
     #[schema(required)]
-    lag: Option<u64>,
+    pub(crate) lag: Option<u64>,
     /// What may still be written to its disk, in bytes; null where that is not known.
     #[schema(required)]
-    disk_free: Option<u64>,
+    pub(crate) disk_free: Option<u64>,
     /// Whether its disk is full, so that it takes no writes.
-    disk_full: bool,
+    pub(crate) disk_full: bool,
 }
 
 /// Who is in a group.
@@ -82,18 +82,18 @@ pub(crate) struct ClusterNodeView {
 pub(crate) struct GroupView {
     /// Who leads it; null where nobody is known to.
     #[schema(required, value_type = Option<u64>)]
-    leader: Option<NodeId>,
+    pub(crate) leader: Option<NodeId>,
     /// Its term.
     #[schema(value_type = u64)]
-    term: Term,
+    pub(crate) term: Term,
     /// Its voters.
     #[schema(value_type = Vec<u64>)]
-    voters: Vec<NodeId>,
+    pub(crate) voters: Vec<NodeId>,
     /// Who has a replica without a vote.
     #[schema(value_type = Vec<u64>)]
-    learners: Vec<NodeId>,
+    pub(crate) learners: Vec<NodeId>,
     /// Whether its voters are being changed.
-    changing: bool,
+    pub(crate) changing: bool,
 }
 
 /// A shard of the cluster.
@@ -102,22 +102,22 @@ pub(crate) struct GroupView {
 pub(crate) struct ClusterShardView {
     /// The shard.
     #[schema(value_type = u32)]
-    shard: ShardId,
+    pub(crate) shard: ShardId,
     #[serde(flatten)]
-    group: GroupView,
+    pub(crate) group: GroupView,
     /// The last log index that the answering node has.
-    last_log: u64,
+    pub(crate) last_log: u64,
     /// The last log index that the answering node has applied.
     #[schema(value_type = u64)]
-    applied: Revision,
+    pub(crate) applied: Revision,
     /// Log entries that the answering node has still to apply.
-    apply_lag: u64,
+    pub(crate) apply_lag: u64,
     /// How many resources it holds.
-    resources: u64,
+    pub(crate) resources: u64,
     /// The last offset of its outbox.
-    outbox_head: u64,
+    pub(crate) outbox_head: u64,
     /// The first offset that is kept.
-    outbox_floor: u64,
+    pub(crate) outbox_floor: u64,
 }
 
 /// Shows the cluster. A node that does not answer within a second is shown with the reason.

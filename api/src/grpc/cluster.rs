@@ -1,17 +1,17 @@
 //! `ClusterService`.
 
+use model::NodeId;
 use raft::NodeStanding;
 use tonic::{Request, Response, Status};
 
 use super::{
-    document, guard,
+    guard,
     reply::{self, stamped},
     show,
     v1::{self, cluster_service_server::ClusterService},
 };
 use crate::{
-    cluster,
-    error::{ApiError, Kind},
+    cluster::{self, ClusterNodeView, ClusterShardView, ClusterView, GroupView},
     headers::Stamp,
     query::Query,
     state::ApiState,
@@ -30,19 +30,12 @@ impl Clusters {
 impl ClusterService for Clusters {
     async fn get_cluster(
         &self,
-        request: Request<v1::GetClusterRequest>,
+        _: Request<v1::GetClusterRequest>,
     ) -> Result<Response<v1::GetClusterResponse>, Status> {
-        guard::small(
-            &self.0,
-            request.metadata(),
-            Box::pin(async {
-                let shown = serde_json::to_value(cluster::shown(&self.0).await);
-                let shown =
-                    shown.map_err(|error| ApiError::new(Kind::Internal, error.to_string()))?;
-                let cluster = Some(document::to_struct(shown));
-                Ok(stamped(v1::GetClusterResponse { cluster }, &self.own()))
-            }),
-        )
+        guard::small(Box::pin(async {
+            let shown = shown(cluster::shown(&self.0).await);
+            Ok(stamped(shown, &self.own()))
+        }))
         .await
     }
 
@@ -50,16 +43,12 @@ impl ClusterService for Clusters {
         &self,
         request: Request<v1::DrainNodeRequest>,
     ) -> Result<Response<v1::DrainNodeResponse>, Status> {
-        let (metadata, _, asked) = request.into_parts();
-        guard::small(
-            &self.0,
-            &metadata,
-            Box::pin(async {
-                let node = reply::name("node", &asked.node)?;
-                cluster::stand(&self.0, node, NodeStanding::Draining).await?;
-                Ok(stamped(v1::DrainNodeResponse {}, &self.own()))
-            }),
-        )
+        let asked = request.into_inner();
+        guard::small(Box::pin(async {
+            let node = reply::name("node", &asked.node)?;
+            cluster::stand(&self.0, node, NodeStanding::Draining).await?;
+            Ok(stamped(v1::DrainNodeResponse {}, &self.own()))
+        }))
         .await
     }
 
@@ -67,16 +56,12 @@ impl ClusterService for Clusters {
         &self,
         request: Request<v1::ResumeNodeRequest>,
     ) -> Result<Response<v1::ResumeNodeResponse>, Status> {
-        let (metadata, _, asked) = request.into_parts();
-        guard::small(
-            &self.0,
-            &metadata,
-            Box::pin(async {
-                let node = reply::name("node", &asked.node)?;
-                cluster::stand(&self.0, node, NodeStanding::Active).await?;
-                Ok(stamped(v1::ResumeNodeResponse {}, &self.own()))
-            }),
-        )
+        let asked = request.into_inner();
+        guard::small(Box::pin(async {
+            let node = reply::name("node", &asked.node)?;
+            cluster::stand(&self.0, node, NodeStanding::Active).await?;
+            Ok(stamped(v1::ResumeNodeResponse {}, &self.own()))
+        }))
         .await
     }
 
@@ -84,15 +69,11 @@ impl ClusterService for Clusters {
         &self,
         request: Request<v1::RemoveNodeRequest>,
     ) -> Result<Response<v1::RemoveNodeResponse>, Status> {
-        let (metadata, _, asked) = request.into_parts();
-        guard::small(
-            &self.0,
-            &metadata,
-            Box::pin(async {
-                cluster::remove(&self.0, reply::name("node", &asked.node)?).await?;
-                Ok(stamped(v1::RemoveNodeResponse {}, &self.own()))
-            }),
-        )
+        let asked = request.into_inner();
+        guard::small(Box::pin(async {
+            cluster::remove(&self.0, reply::name("node", &asked.node)?).await?;
+            Ok(stamped(v1::RemoveNodeResponse {}, &self.own()))
+        }))
         .await
     }
 
@@ -100,13 +81,12 @@ impl ClusterService for Clusters {
         &self,
         request: Request<v1::GetClusterHealthRequest>,
     ) -> Result<Response<v1::GetClusterHealthResponse>, Status> {
-        let (metadata, _, asked) = request.into_parts();
+        let asked = request.into_inner();
         guard::large(
             &self.0,
-            &metadata,
             Box::pin(async {
                 let pairs =
-                    [reply::freshness(asked.consistency()), reply::partial(asked.allow_partial)];
+                    [reply::freshness(asked.consistency)?, reply::partial(asked.allow_partial)];
                 let name = reply::name("cluster_id", &asked.cluster_id)?;
                 let (stamp, found) = cluster::rolled_up(&self.0, name, Query::of(pairs)).await?;
                 let answer = v1::GetClusterHealthResponse {
@@ -122,5 +102,62 @@ impl ClusterService for Clusters {
             }),
         )
         .await
+    }
+}
+
+fn shown(view: ClusterView) -> v1::GetClusterResponse {
+    let ClusterView { id, name, incarnation, node_id, nodes, meta, shards, moves } = view;
+    v1::GetClusterResponse {
+        id,
+        name,
+        incarnation,
+        node_id: node_id.0,
+        nodes: nodes.into_iter().map(node).collect(),
+        meta: Some(group(meta)),
+        shards: shards.into_iter().map(shard).collect(),
+        moves,
+    }
+}
+
+fn node(view: ClusterNodeView) -> v1::ClusterNode {
+    v1::ClusterNode {
+        node_id: view.node_id.0,
+        name: view.name,
+        standing: view.standing,
+        error: view.error,
+        region: view.region,
+        zone: view.zone,
+        version: view.version,
+        address: view.address,
+        api: view.api,
+        replicas: view.replicas,
+        leads: view.leads,
+        lag: view.lag,
+        disk_free: view.disk_free,
+        disk_full: view.disk_full,
+    }
+}
+
+fn group(view: GroupView) -> v1::ClusterGroup {
+    let numbers = |nodes: Vec<NodeId>| nodes.into_iter().map(|node| node.0).collect();
+    v1::ClusterGroup {
+        leader: view.leader.map(|leader| leader.0),
+        term: view.term.0,
+        voters: numbers(view.voters),
+        learners: numbers(view.learners),
+        changing: view.changing,
+    }
+}
+
+fn shard(view: ClusterShardView) -> v1::ClusterShard {
+    v1::ClusterShard {
+        shard: view.shard.0,
+        group: Some(group(view.group)),
+        last_log: view.last_log,
+        applied: view.applied.0,
+        apply_lag: view.apply_lag,
+        resources: view.resources,
+        outbox_head: view.outbox_head,
+        outbox_floor: view.outbox_floor,
     }
 }

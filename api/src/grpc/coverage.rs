@@ -20,10 +20,9 @@ impl CoverageService for Coverage {
         &self,
         request: Request<v1::GetCoverageRequest>,
     ) -> Result<Response<v1::GetCoverageResponse>, Status> {
-        let (metadata, _, asked) = request.into_parts();
+        let asked = request.into_inner();
         guard::large(
             &self.0,
-            &metadata,
             Box::pin(async {
                 let since = asked.since.map(span).transpose()?.unwrap_or_default();
                 let pairs = [("since", since), ("resource_id", asked.resource_id)];

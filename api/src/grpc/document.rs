@@ -29,7 +29,8 @@ fn number_to_json(number: f64) -> Value {
         #[expect(clippy::cast_possible_truncation, reason = "it is whole, and small enough")]
         return Value::from(number as i64);
     }
-    Number::from_f64(number).map_or(Value::Null, Value::Number)
+    // What JSON has not is refused by whoever wants a number, and not taken for nothing said.
+    Number::from_f64(number).map_or_else(|| Value::from(number.to_string()), Value::Number)
 }
 
 /// A document that is an object.
@@ -70,8 +71,8 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_json_has_not_are_nothing() {
-        assert_eq!(number_to_json(f64::NAN), Value::Null);
+    fn numbers_that_json_has_not_are_text() {
+        assert_eq!(number_to_json(f64::NAN), "NaN");
         assert_eq!(number_to_json(1e300), json!(1e300));
     }
 }

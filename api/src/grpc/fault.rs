@@ -9,16 +9,21 @@ use tonic_types::{ErrorDetails, StatusExt};
 use crate::error::{ApiError, Kind};
 
 /// Who speaks, in the details of an error.
-const DOMAIN: &str = "bellwether";
+pub(super) const DOMAIN: &str = "bellwether";
+/// Clients take some KiB of metadata, and end the connection where there is more: faults that are
+/// told, and characters of one and of the message.
+const MOST_FAULTS: usize = 10;
+const MOST_FAULT: usize = 200;
+const MOST_MESSAGE: usize = 1_000;
 
 impl From<ApiError> for Status {
     fn from(error: ApiError) -> Self {
-        let (kind, detail) = (error.kind(), error.detail().to_owned());
+        let (kind, detail) = (error.kind(), cut(error.detail(), MOST_MESSAGE));
         let mut details = ErrorDetails::new();
         details.set_error_info(kind.reason(), DOMAIN, std::collections::HashMap::new());
-        for fault in error.errors() {
-            let field = fault.pointer.trim_matches(['?', '{', '}']);
-            details.add_bad_request_violation(field, fault.detail.as_str());
+        for fault in error.errors().iter().take(MOST_FAULTS) {
+            let field = cut(fault.pointer.trim_matches(['?', '{', '}']), MOST_FAULT);
+            details.add_bad_request_violation(field, cut(&fault.detail, MOST_FAULT));
         }
         if let Some(seconds) = kind.retry_after() {
             details.set_retry_info(Some(Duration::from_secs(seconds)));
@@ -26,6 +31,13 @@ impl From<ApiError> for Status {
         let mut status = Self::with_error_details(code(kind), detail, details);
         status.metadata_mut().as_mut().extend(of_ours(error.headers()));
         status
+    }
+}
+
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -79,6 +91,17 @@ mod tests {
         let status = Status::from(ApiError::new(Kind::Unavailable, "later"));
         let retry = status.get_error_details().retry_info().and_then(|info| info.retry_delay);
         assert_eq!((status.code(), retry), (Code::Unavailable, Some(Duration::from_secs(1))));
+    }
+
+    #[test]
+    fn however_much_is_wrong_it_fits_into_metadata() {
+        let fault = |n: usize| model::decode::Problem {
+            pointer: format!("/{n}/{}", "p".repeat(500)),
+            detail: "d".repeat(5_000),
+        };
+        let status = Status::from(ApiError::invalid((0..200).map(fault).collect()));
+        assert!(status.details().len() < 6_000, "{}", status.details().len());
+        assert_eq!(status.get_error_details().bad_request().unwrap().field_violations.len(), 10);
     }
 
     #[test]

@@ -21,11 +21,10 @@ pub(super) struct Windows(pub(super) ApiState);
 impl MaintenanceService for Windows {
     async fn list_maintenance(
         &self,
-        request: Request<v1::ListMaintenanceRequest>,
+        _: Request<v1::ListMaintenanceRequest>,
     ) -> Result<Response<v1::ListMaintenanceResponse>, Status> {
-        guard::small(
+        guard::large(
             &self.0,
-            request.metadata(),
             Box::pin(async {
                 let (stamp, windows) = maintenance::all(&self.0).await?;
                 let windows = windows.into_iter().map(shown).collect();
@@ -39,17 +38,13 @@ impl MaintenanceService for Windows {
         &self,
         request: Request<v1::GetMaintenanceRequest>,
     ) -> Result<Response<v1::GetMaintenanceResponse>, Status> {
-        let (metadata, _, asked) = request.into_parts();
-        guard::small(
-            &self.0,
-            &metadata,
-            Box::pin(async {
-                let name = reply::window(&asked.name)?;
-                let (stamp, window) = maintenance::one(&self.0, name).await?;
-                let window = Some(shown(window));
-                Ok(stamped(v1::GetMaintenanceResponse { window }, &stamp))
-            }),
-        )
+        let asked = request.into_inner();
+        guard::small(Box::pin(async {
+            let name = reply::window(&asked.name)?;
+            let (stamp, window) = maintenance::one(&self.0, name).await?;
+            let window = Some(shown(window));
+            Ok(stamped(v1::GetMaintenanceResponse { window }, &stamp))
+        }))
         .await
     }
 
@@ -58,17 +53,13 @@ impl MaintenanceService for Windows {
         request: Request<v1::PutMaintenanceRequest>,
     ) -> Result<Response<v1::PutMaintenanceResponse>, Status> {
         let (metadata, _, asked) = request.into_parts();
-        guard::small(
-            &self.0,
-            &metadata,
-            Box::pin(async {
-                let (name, key) = (reply::window(&asked.name)?.to_owned(), reply::key(&metadata)?);
-                let body = body(asked)?;
-                let (window, headers) = maintenance::set(&self.0, &name, &key, &body).await?;
-                let window = Some(shown(window));
-                Ok(with_headers(v1::PutMaintenanceResponse { window }, &headers))
-            }),
-        )
+        guard::small(Box::pin(async {
+            let (name, key) = (reply::window(&asked.name)?.to_owned(), reply::key(&metadata)?);
+            let body = body(asked)?;
+            let (window, headers) = maintenance::set(&self.0, &name, &key, &body).await?;
+            let window = Some(shown(window));
+            Ok(with_headers(v1::PutMaintenanceResponse { window }, &headers))
+        }))
         .await
     }
 
@@ -77,15 +68,11 @@ impl MaintenanceService for Windows {
         request: Request<v1::DeleteMaintenanceRequest>,
     ) -> Result<Response<v1::DeleteMaintenanceResponse>, Status> {
         let (metadata, _, asked) = request.into_parts();
-        guard::small(
-            &self.0,
-            &metadata,
-            Box::pin(async {
-                let (name, key) = (reply::window(&asked.name)?, reply::key(&metadata)?);
-                let headers = maintenance::end(&self.0, name, &key).await?;
-                Ok(with_headers(v1::DeleteMaintenanceResponse {}, &headers))
-            }),
-        )
+        guard::small(Box::pin(async {
+            let (name, key) = (reply::window(&asked.name)?, reply::key(&metadata)?);
+            let headers = maintenance::end(&self.0, name, &key).await?;
+            Ok(with_headers(v1::DeleteMaintenanceResponse {}, &headers))
+        }))
         .await
     }
 }

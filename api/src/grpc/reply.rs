@@ -7,7 +7,7 @@ use prost_types::Timestamp;
 use raft::Consistency;
 use tonic::metadata::MetadataMap;
 
-use super::v1;
+use super::{surround::OWN_KEY, v1};
 use crate::{
     error::ApiError,
     headers::{IdempotencyKey, Stamp},
@@ -17,6 +17,8 @@ use crate::{
 /// The last moment that a time in text can say.
 const LAST: i64 = 253_402_300_799_999;
 
+const NANOS: i32 = 1_000_000_000;
+
 /// An answer that says where it stands.
 pub(super) fn stamped<T>(answer: T, stamp: &Stamp) -> tonic::Response<T> {
     super::fault::with_headers(answer, &stamp.headers())
@@ -25,7 +27,8 @@ pub(super) fn stamped<T>(answer: T, stamp: &Stamp) -> tonic::Response<T> {
 /// The caller's key for a write, or one of ours.
 pub(super) fn key(metadata: &MetadataMap) -> Result<IdempotencyKey, ApiError> {
     let headers: HeaderMap = metadata.clone().into_headers();
-    IdempotencyKey::read(&headers)
+    let key = IdempotencyKey::read(&headers)?;
+    Ok(if metadata.contains_key(OWN_KEY) { key.not_chosen() } else { key })
 }
 
 pub(super) fn resource_id(text: &str) -> Result<ResourceId, ApiError> {
@@ -45,27 +48,37 @@ pub(super) fn window(text: &str) -> Result<&str, ApiError> {
 
 /// To the millisecond.
 pub(super) fn moment(field: &str, time: Timestamp) -> Result<WallTime, ApiError> {
-    let millis = time.seconds.checked_mul(1_000);
+    let millis = time.seconds.checked_mul(1_000).filter(|_| (0..NANOS).contains(&time.nanos));
     let millis = millis.and_then(|millis| millis.checked_add(i64::from(time.nanos) / 1_000_000));
     let millis = millis.filter(|millis| (0..=LAST).contains(millis));
     let outside = || ApiError::invalid_at(field, "expected a time from 1970 to 9999");
     millis.map(WallTime).ok_or_else(outside)
 }
 
-pub(super) fn consistency(kind: v1::Consistency) -> Consistency {
-    match kind {
-        v1::Consistency::Unspecified | v1::Consistency::Linearizable => Consistency::Linearizable,
-        v1::Consistency::Stale => Consistency::Stale,
+pub(super) fn consistency(kind: i32) -> Result<Consistency, ApiError> {
+    match known("consistency", v1::Consistency::try_from(kind))? {
+        v1::Consistency::Unspecified | v1::Consistency::Linearizable => {
+            Ok(Consistency::Linearizable)
+        }
+        v1::Consistency::Stale => Ok(Consistency::Stale),
     }
 }
 
+/// A value that this node knows. A newer client's is not taken for nothing said.
+pub(super) fn known<T>(
+    field: &str,
+    value: Result<T, prost::UnknownEnumValue>,
+) -> Result<T, ApiError> {
+    value.map_err(|unknown| ApiError::invalid_at(field, format!("{unknown} here")))
+}
+
 /// As a parameter of REST.
-pub(super) fn freshness(kind: v1::Consistency) -> (&'static str, String) {
-    let text = match consistency(kind) {
+pub(super) fn freshness(kind: i32) -> Result<(&'static str, String), ApiError> {
+    let text = match consistency(kind)? {
         Consistency::Linearizable => "",
         Consistency::Stale => "stale",
     };
-    ("consistency", text.to_owned())
+    Ok(("consistency", text.to_owned()))
 }
 
 /// As a parameter of REST.
@@ -79,13 +92,16 @@ pub(super) fn number(name: &'static str, number: u64) -> (&'static str, String) 
 }
 
 /// As parameters of REST.
-pub(super) fn filter(filter: Option<v1::ResourceFilter>) -> Vec<(&'static str, String)> {
+pub(super) fn filter(
+    filter: Option<v1::ResourceFilter>,
+) -> Result<Vec<(&'static str, String)>, ApiError> {
     let filter = filter.unwrap_or_default();
-    let health = match health(filter.health_status()) {
+    let status = v1::HealthStatus::try_from(filter.health_status);
+    let health = match health(known("filter.health_status", status)?) {
         Some(status) => status.as_str().to_owned(),
         None => String::new(),
     };
-    vec![
+    Ok(vec![
         ("resource_type", filter.resource_type),
         ("namespace", filter.namespace),
         ("labels", filter.labels),
@@ -94,7 +110,26 @@ pub(super) fn filter(filter: Option<v1::ResourceFilter>) -> Vec<(&'static str, S
         ("cluster_id", filter.cluster_id),
         ("managed_by", filter.managed_by),
         ("name", filter.name),
-    ]
+    ])
+}
+
+/// What gRPC calls a parameter of a list.
+pub(super) fn list_field(name: &str) -> String {
+    match name {
+        "?limit" => "page_size".to_owned(),
+        "?continue" => "page_token".to_owned(),
+        "?partial" => "allow_partial".to_owned(),
+        "?consistency" | "?cursor" | "?after" => name.trim_start_matches('?').to_owned(),
+        other => format!("filter.{}", other.trim_start_matches('?')),
+    }
+}
+
+/// Where something stands in a document that is a field of a message.
+pub(super) fn within(field: &str, pointer: &str) -> String {
+    match pointer.is_empty() {
+        true => field.to_owned(),
+        false => format!("{field}{}", pointer.replace('/', ".")),
+    }
 }
 
 fn health(status: v1::HealthStatus) -> Option<HealthStatus> {
@@ -116,6 +151,7 @@ mod tests {
     fn a_time_is_one_that_text_can_say() {
         let of = |seconds, nanos| moment("at", Timestamp { seconds, nanos }).ok();
         assert_eq!(of(5, 7_000_000), Some(WallTime(5_007)));
+        assert_eq!((of(5, -1), of(5, NANOS)), (None, None));
         assert_eq!(of(LAST / 1_000, 0), Some(WallTime(LAST / 1_000 * 1_000)));
         for seconds in [-1, i64::MAX, LAST / 1_000 + 1] {
             assert_eq!(of(seconds, 0), None, "{seconds}");
@@ -123,13 +159,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_said_is_no_parameter() {
-        let nothing = filter(None).into_iter().chain([number("limit", 0), partial(false)]);
+    fn what_is_not_said_is_no_parameter_and_what_is_not_known_is_refused() {
+        let nothing = filter(None).unwrap().into_iter().chain([number("limit", 0), partial(false)]);
         assert!(nothing.into_iter().all(|(_, value)| value.is_empty()));
-        let down = v1::ResourceFilter {
-            health_status: v1::HealthStatus::Critical.into(),
-            ..v1::ResourceFilter::default()
+        let with = |health_status| {
+            filter(Some(v1::ResourceFilter { health_status, ..v1::ResourceFilter::default() }))
         };
-        assert!(filter(Some(down)).contains(&("health_status", "CRITICAL".to_owned())));
+        let down = with(v1::HealthStatus::Critical.into()).unwrap();
+        assert!(down.contains(&("health_status", "CRITICAL".to_owned())));
+        assert!(with(99).is_err() && consistency(99).is_err());
+    }
+
+    #[test]
+    fn fields_are_named_as_messages_name_them() {
+        assert_eq!(list_field("?limit"), "page_size");
+        assert_eq!(list_field("?labels"), "filter.labels");
+        assert_eq!(within("declaration", "/check/http/url"), "declaration.check.http.url");
+        assert_eq!(within("declaration", ""), "declaration");
     }
 }

@@ -4,7 +4,7 @@ mod observations;
 
 use std::pin::Pin;
 
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::Stream;
 use model::cursor::Cursor;
 use prost::Message as _;
 use raft::{DeclareOutcome, Precondition};
@@ -19,7 +19,7 @@ use super::{
     v1::{
         self, put_resource_request::Precondition as Asked, resource_service_server::ResourceService,
     },
-    watch::{Message, Messages},
+    watch::{Message, Messages, handed_over},
 };
 use crate::{
     events,
@@ -45,18 +45,14 @@ impl ResourceService for Resources {
         &self,
         request: Request<v1::GetResourceRequest>,
     ) -> Result<Response<v1::GetResourceResponse>, Status> {
-        let (metadata, _, asked) = request.into_parts();
-        guard::small(
-            &self.0,
-            &metadata,
-            Box::pin(async {
-                let id = reply::resource_id(&asked.resource_id)?;
-                let consistency = reply::consistency(asked.consistency());
-                let (stamp, row) = resources::find(&self.0, &id, consistency).await?;
-                let resource = Some(show::resource(&row));
-                Ok(stamped(v1::GetResourceResponse { resource }, &stamp))
-            }),
-        )
+        let asked = request.into_inner();
+        guard::small(Box::pin(async {
+            let id = reply::resource_id(&asked.resource_id)?;
+            let consistency = reply::consistency(asked.consistency)?;
+            let (stamp, row) = resources::find(&self.0, &id, consistency).await?;
+            let resource = Some(show::resource(&row));
+            Ok(stamped(v1::GetResourceResponse { resource }, &stamp))
+        }))
         .await
     }
 
@@ -64,19 +60,19 @@ impl ResourceService for Resources {
         &self,
         request: Request<v1::ListResourcesRequest>,
     ) -> Result<Response<v1::ListResourcesResponse>, Status> {
-        let (metadata, _, asked) = request.into_parts();
+        let asked = request.into_inner();
         guard::large(
             &self.0,
-            &metadata,
             Box::pin(async {
                 let mut pairs = vec![
-                    reply::freshness(asked.consistency()),
+                    reply::freshness(asked.consistency)?,
                     reply::partial(asked.allow_partial),
                     reply::number("limit", asked.page_size.into()),
                     ("continue", asked.page_token),
                 ];
-                pairs.extend(reply::filter(asked.filter));
-                let listed = resources::listed(&self.0, query::Query::of(pairs)).await?;
+                pairs.extend(reply::filter(asked.filter)?);
+                let listed = resources::listed(&self.0, query::Query::of(pairs)).await;
+                let listed = listed.map_err(|error| error.renamed(reply::list_field))?;
                 let stamp = listed.stamp.clone();
                 Ok(stamped(page(listed), &stamp))
             }),
@@ -89,21 +85,19 @@ impl ResourceService for Resources {
         request: Request<v1::PutResourceRequest>,
     ) -> Result<Response<v1::PutResourceResponse>, Status> {
         let (metadata, _, asked) = request.into_parts();
-        guard::small(
-            &self.0,
-            &metadata,
-            Box::pin(async {
-                let id = reply::resource_id(&asked.resource_id)?;
-                let key = reply::key(&metadata)?;
-                let body = document::to_json(asked.declaration.unwrap_or_default());
-                let precondition = precondition(asked.precondition);
-                let declared = resources::declare(&self.0, &id, precondition, &key, &body).await?;
-                let Declared { outcome, row, headers } = declared;
-                let resource = Some(show::resource(&row));
-                let created = outcome == DeclareOutcome::Created;
-                Ok(with_headers(v1::PutResourceResponse { resource, created }, &headers))
-            }),
-        )
+        guard::small(Box::pin(async {
+            let id = reply::resource_id(&asked.resource_id)?;
+            let key = reply::key(&metadata)?;
+            let body = document::to_json(asked.declaration.unwrap_or_default());
+            let precondition = precondition(asked.precondition);
+            let declared = resources::declare(&self.0, &id, precondition, &key, &body).await;
+            let named = |pointer: &str| reply::within("declaration", pointer);
+            let declared = declared.map_err(|error| error.renamed(named))?;
+            let Declared { outcome, row, headers } = declared;
+            let resource = Some(show::resource(&row));
+            let created = outcome == DeclareOutcome::Created;
+            Ok(with_headers(v1::PutResourceResponse { resource, created }, &headers))
+        }))
         .await
     }
 
@@ -112,17 +106,13 @@ impl ResourceService for Resources {
         request: Request<v1::DeleteResourceRequest>,
     ) -> Result<Response<v1::DeleteResourceResponse>, Status> {
         let (metadata, _, asked) = request.into_parts();
-        guard::small(
-            &self.0,
-            &metadata,
-            Box::pin(async {
-                let id = reply::resource_id(&asked.resource_id)?;
-                let key = reply::key(&metadata)?;
-                let precondition = precondition(asked.if_generation.map(Asked::IfGeneration));
-                let headers = resources::remove(&self.0, &id, precondition, &key).await?;
-                Ok(with_headers(v1::DeleteResourceResponse {}, &headers))
-            }),
-        )
+        guard::small(Box::pin(async {
+            let id = reply::resource_id(&asked.resource_id)?;
+            let key = reply::key(&metadata)?;
+            let precondition = precondition(asked.if_generation.map(Asked::IfGeneration));
+            let headers = resources::remove(&self.0, &id, precondition, &key).await?;
+            Ok(with_headers(v1::DeleteResourceResponse {}, &headers))
+        }))
         .await
     }
 
@@ -140,30 +130,29 @@ impl ResourceService for Resources {
     ) -> Result<Response<Self::WatchResourcesStream>, Status> {
         let _under_way = spared(&self.0)?;
         let asked = request.into_inner();
-        let mut pairs = reply::filter(asked.filter);
+        let mut pairs = reply::filter(asked.filter)?;
         pairs.push(("cursor", asked.cursor));
         let mut query = query::Query::of(pairs);
         let cursor = query.take("cursor", str::parse::<Cursor>);
         let filter = query::filter(&mut query);
-        query.finish()?;
+        query.finish().map_err(|error| error.renamed(reply::list_field))?;
         let chunks = watch::begin::<Messages>(&self.0, cursor, filter).await?;
+        let messages = handed_over(chunks, self.0.limits().stall);
         let stamp = Stamp::own(self.0.own_revision());
-        let messages: Self::WatchResourcesStream = Box::pin(chunks.flat_map(stream::iter));
-        Ok(stamped(messages, &stamp))
+        Ok(stamped(Box::pin(messages) as Self::WatchResourcesStream, &stamp))
     }
 
     async fn list_events(
         &self,
         request: Request<v1::ListEventsRequest>,
     ) -> Result<Response<v1::ListEventsResponse>, Status> {
-        let (metadata, _, asked) = request.into_parts();
+        let asked = request.into_inner();
         guard::large(
             &self.0,
-            &metadata,
             Box::pin(async {
                 let id = reply::resource_id(&asked.resource_id)?;
                 let pairs = [
-                    reply::freshness(asked.consistency()),
+                    reply::freshness(asked.consistency)?,
                     reply::number("after", asked.after),
                     reply::number("limit", asked.page_size.into()),
                 ];
@@ -182,18 +171,14 @@ impl ResourceService for Resources {
         &self,
         request: Request<v1::GetNodeMetricsRequest>,
     ) -> Result<Response<v1::GetNodeMetricsResponse>, Status> {
-        let (metadata, _, asked) = request.into_parts();
-        guard::small(
-            &self.0,
-            &metadata,
-            Box::pin(async {
-                let name = reply::name("node_id", &asked.node_id)?;
-                let consistency = reply::consistency(asked.consistency());
-                let read = resources::find_node(&self.0, name, consistency).await?;
-                let metrics = Some(show::metrics(&read.value.resource.state.metrics));
-                Ok(stamped(v1::GetNodeMetricsResponse { metrics }, &Stamp::of(&read)))
-            }),
-        )
+        let asked = request.into_inner();
+        guard::small(Box::pin(async {
+            let name = reply::name("node_id", &asked.node_id)?;
+            let consistency = reply::consistency(asked.consistency)?;
+            let read = resources::find_node(&self.0, name, consistency).await?;
+            let metrics = Some(show::metrics(&read.value.resource.state.metrics));
+            Ok(stamped(v1::GetNodeMetricsResponse { metrics }, &Stamp::of(&read)))
+        }))
         .await
     }
 }

@@ -1,8 +1,8 @@
 //! Serves gRPC on a listener of its own.
 
-use std::io;
+use std::{io, sync::Arc};
 
-use axum::Router;
+use axum::{Router, middleware};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{codec::CompressionEncoding, server::NamedService, service::Routes};
@@ -10,9 +10,10 @@ use tonic::{codec::CompressionEncoding, server::NamedService, service::Routes};
 use super::{
     cluster::Clusters,
     coverage::Coverage,
-    health,
+    health::Teller,
     maintenance::Windows,
     resources::Resources,
+    surround::surround,
     v1::{
         self, cluster_service_server::ClusterServiceServer,
         coverage_service_server::CoverageServiceServer,
@@ -20,7 +21,11 @@ use super::{
         resource_service_server::ResourceServiceServer,
     },
 };
-use crate::{serve::serve_router, state::ApiState};
+use crate::{
+    layer::accompany,
+    serve::{Rules, serve_router},
+    state::ApiState,
+};
 
 /// A service with the node's limits.
 macro_rules! limited {
@@ -56,6 +61,13 @@ pub async fn serve_grpc(
     let mut routes = Routes::builder();
     routes.add_service(health_server);
     let router = add_services(routes, &state)?;
+    let router = router
+        .layer(middleware::from_fn_with_state(state.clone(), surround))
+        .layer(middleware::from_fn_with_state(state.clone(), accompany));
+    let teller = Teller { api: &state, reporter, services: &SERVICES };
+    let told = teller.tell().await;
+    let room = Arc::clone(state.connections());
+    let rules = Rules { limits: state.limits(), room, http2_only: true };
     let stops = shutdown.clone();
     let unready = async {
         stops.cancelled().await;
@@ -63,8 +75,8 @@ pub async fn serve_grpc(
         std::future::pending().await
     };
     tokio::select! {
-        outcome = serve_router(listener, router, state.limits(), shutdown) => outcome,
-        never = health::tell(&state, &reporter, &SERVICES) => match never {},
+        outcome = serve_router(listener, router, rules, shutdown) => outcome,
+        never = teller.go_on(told) => match never {},
         never = unready => never,
     }
 }

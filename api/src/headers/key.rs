@@ -28,12 +28,17 @@ impl IdempotencyKey {
     /// The key for the shards. It holds for one kind of write to one thing, so that a key that
     /// a client uses again elsewhere does not get it the answer about something else.
     pub(crate) fn request(&self, write: &str, name: &str) -> Option<String> {
-        (!self.text.is_empty()).then(|| format!("{write} {name} {}", self.text))
+        Some(format!("{write} {name} {}", self.text))
     }
 
-    /// None at all: of a write that is its own name, such as an observation with its time.
-    pub(crate) fn none() -> Self {
-        Self { text: String::new(), chosen: false }
+    /// One of ours.
+    pub(crate) fn fresh() -> Self {
+        Self { text: Uuid::new_v4().to_string(), chosen: false }
+    }
+
+    /// One of ours that came with the request.
+    pub(crate) fn not_chosen(self) -> Self {
+        Self { chosen: false, ..self }
     }
 
     /// Whether the caller chose it.
@@ -44,8 +49,7 @@ impl IdempotencyKey {
     /// The answer's header.
     pub(crate) fn header(&self) -> HeaderMap {
         let value = HeaderValue::from_str(&self.text).expect("the key is visible ASCII");
-        let named = (!self.text.is_empty()).then_some((IDEMPOTENCY_KEY, value));
-        named.into_iter().collect()
+        HeaderMap::from_iter([(IDEMPOTENCY_KEY, value)])
     }
 
     /// Waits for a write under this key; what takes too long has an unknown outcome.
@@ -71,7 +75,7 @@ impl IdempotencyKey {
             return if headers.contains_key(IDEMPOTENCY_KEY) {
                 Err(ApiError::invalid_at("Idempotency-Key", "is given twice"))
             } else {
-                Ok(Self { text: Uuid::new_v4().to_string(), chosen: false })
+                Ok(Self::fresh())
             };
         };
         if !is_visible(value.as_bytes(), MAX) {

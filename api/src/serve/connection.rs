@@ -11,8 +11,7 @@ use hyper_util::{
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-use super::patient::Patient;
-use crate::limits::Limits;
+use super::{Rules, patient::Patient};
 
 const MAX_STREAMS: u32 = 256;
 /// What a connection, or with HTTP/2 each of its streams, may hold of answers that are not taken;
@@ -32,11 +31,15 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) fn new(
         router: Router,
-        limits: &Limits,
+        rules: &Rules<'_>,
         shutdown: CancellationToken,
         cut_off: CancellationToken,
     ) -> Self {
+        let limits = rules.limits;
         let mut builder = Builder::new(TokioExecutor::new());
+        if rules.http2_only {
+            builder = builder.http2_only();
+        }
         builder
             .http1()
             .timer(TokioTimer::new())

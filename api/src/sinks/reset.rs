@@ -5,19 +5,19 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use model::{
     ShardId,
     decode::nearest,
     delivery::{Change, ResetTo},
 };
-use raft::{Command, Reply, SinkChange};
+use raft::{Command, Envelope, Reply, SinkChange};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     error::{ApiError, Kind, refusal},
-    headers::Stamp,
+    headers::{IdempotencyKey, Stamp, joined},
     path::NamePath,
     query::Query,
     state::ApiState,
@@ -43,6 +43,7 @@ pub(crate) struct SinkResetView {
             what it has not acknowledged is passed over. `SHARD:OFFSET`: one shard goes on with \
             this event",
             pattern = "^(oldest|latest|[0-9]{1,10}:[0-9]{1,20})$"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Repeats with the same key within 10 minutes get the first answer", pattern = "^[!-~]{1,200}$"),
     ),
     responses(
         (status = 200, description = "The shards that changed", body = [SinkResetView]),
@@ -55,23 +56,47 @@ pub(crate) struct SinkResetView {
 pub(crate) async fn reset_sink(
     State(api): State<ApiState>,
     NamePath(sink): NamePath,
+    key: IdempotencyKey,
     query: Query,
 ) -> Result<Response, ApiError> {
     let to = place(query)?;
     is_fit(&api, &sink)?;
+    is_decided(&api, to)?;
     let changes: Vec<_> = api
         .shards()
         .shard_ids()
         .filter_map(|shard| Some((shard, to.change(shard)?)))
-        .map(|(shard, change)| reset(&api, &sink, shard, change))
+        .map(|(shard, change)| reset(&api, &sink, shard, change, &key))
         .collect();
     if changes.is_empty() {
-        let (last, detail) =
-            (api.shards().shard_count().saturating_sub(1), "there is no such shard");
-        return Err(ApiError::new(Kind::NotFound, format!("{to}: {detail}; they are 0 to {last}")));
+        let last = api.shards().shard_count().saturating_sub(1);
+        let detail = format!("{to}: there is no such shard; they are 0 to {last}");
+        return Err(ApiError::new(Kind::NotFound, detail));
     }
-    let changed = try_join_all(changes).await?;
-    Ok((Stamp::own(api.own_revision()), Json(changed)).into_response())
+    let (done, failed): (Vec<_>, Vec<_>) =
+        join_all(changes).await.into_iter().partition(Result::is_ok);
+    let done: Vec<SinkResetView> = done.into_iter().filter_map(Result::ok).collect();
+    let mut headers = key.header();
+    headers.extend(Stamp::own(api.own_revision()).headers());
+    match failed.into_iter().find_map(Result::err) {
+        None => Ok((headers, Json(done)).into_response()),
+        Some(error) => Err(partly(&done, error).with_headers(headers)),
+    }
+}
+
+/// Where some shards have not changed: a repeat with the same key changes no other again.
+fn partly(done: &[SinkResetView], error: ApiError) -> ApiError {
+    if done.is_empty() {
+        return error;
+    }
+    let changed: Vec<ShardId> = done.iter().map(|view| view.shard).collect();
+    let detail = format!(
+        "shards {} are reset, others are not: {}; repeat it with the Idempotency-Key of this answer, \
+         which resets the others alone",
+        joined(&changed),
+        error.detail()
+    );
+    ApiError::new(error.kind(), detail)
 }
 
 fn place(mut query: Query) -> Result<ResetTo, ApiError> {
@@ -100,14 +125,30 @@ fn is_fit(api: &ApiState, name: &str) -> Result<(), ApiError> {
     Err(ApiError::new(Kind::Conflict, detail))
 }
 
+/// Whether the event that is to come next is one that may: a mistyped offset passes over all.
+fn is_decided(api: &ApiState, to: ResetTo) -> Result<(), ApiError> {
+    let ResetTo::Next(shard, next) = to else { return Ok(()) };
+    let shards = api.shards().status();
+    let Some(found) = shards.iter().find(|found| found.shard == shard) else { return Ok(()) };
+    let (floor, head) = (found.outbox_floor, found.outbox_head);
+    if next.0 <= head.saturating_add(1) {
+        return Ok(());
+    }
+    let detail = format!("{to}: shard {shard} has events {floor} to {head}; name one, or `latest`");
+    Err(ApiError::new(Kind::Conflict, detail))
+}
+
 async fn reset(
     api: &ApiState,
     sink: &str,
     shard: ShardId,
     change: Change<String>,
+    key: &IdempotencyKey,
 ) -> Result<SinkResetView, ApiError> {
     let change = SinkChange { sink: sink.to_owned(), from: model::Offset(0), change };
-    let answer = api.shards().propose(shard, Command::ChangeSink(change)).await?;
+    let request = key.request("reset-sink", sink);
+    let envelope = Envelope { request, command: Command::ChangeSink(change) };
+    let answer = key.within(api.limits(), api.shards().propose(shard, envelope)).await?;
     match answer.reply {
         Reply::Sink(cursor) => Ok(SinkResetView { shard, cursor_offset: cursor.offset.0 }),
         Reply::Refused(found) => Err(refusal(&found, &sink)),

@@ -145,6 +145,7 @@ async fn a_sink_is_reset_where_it_can_be() {
     let one = reset("pulsar", "?to=2:1").await.json();
     assert_eq!(one, json!([{"shard": 2, "cursor_offset": 0}]));
 
+    assert!(reset("pulsar", "?to=2:9000").await.problem(409).contains("or `latest`"));
     assert!(reset("file", "?to=oldest").await.problem(409).contains("move what it has written"));
     assert!(reset("pulser", "?to=oldest").await.problem(404).contains("did you mean `pulsar`"));
     assert!(reset("pulsar", "?to=9:1").await.problem(404).contains("they are 0 to 3"));

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use super::{Arena, picture::Picture};
 use crate::{
-    history::{Row, State},
+    history::{FaultNote, Row, State},
     workload::{Clients, Notes},
 };
 
@@ -29,6 +29,8 @@ const TOLD: Duration = Duration::from_secs(10);
 /// How far the node's shown times may be from the harness's, in ms: shard time keeps its own
 /// distance to the wall clock between two commands.
 const APART: u64 = 100;
+/// How long a topic may take for the last events: its broker may have come back a moment ago.
+const DELIVERED: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// What the event files tell.
@@ -53,6 +55,7 @@ impl Arena {
         let wall = wall_clock()? - i64::try_from(self.now())?;
         let Picture { asked, answered, rows, replicas } = self.until_it_agrees().await?;
         let (Files { events, places: files }, torn) = self.files(&rows).await;
+        let topic = self.consumed(&events).await?;
         self.history.state = State {
             asked,
             answered,
@@ -61,6 +64,7 @@ impl Arena {
             events,
             files,
             torn,
+            topic,
             ledgers,
             ledger_errors,
             settled,
@@ -70,6 +74,26 @@ impl Arena {
         self.history.lags = self.lags.noted();
         self.note_clients();
         Ok(())
+    }
+
+    /// What the consumer got, once it has as much as was decided, or the time is up: who judges tells
+    /// what is missing.
+    async fn consumed(&mut self, decided: &[Told]) -> Result<Option<Vec<Told>>> {
+        let Some(consumer) = &self.consumer else { return Ok(None) };
+        let started = Instant::now();
+        loop {
+            let consumed = consumer.consumed()?;
+            if consumed.events.len() >= decided.len() || started.elapsed() >= DELIVERED {
+                let (repeats, at) = (consumed.repeats, self.now());
+                self.history.faults.push(FaultNote {
+                    at,
+                    round: self.round,
+                    what: format!("the topic holds {repeats} messages that were sent again"),
+                });
+                return Ok(Some(consumed.events));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     /// Stops flips and writes.

@@ -30,9 +30,9 @@ pub(crate) async fn prepare<F>(
     let mut cluster = nodes(scenario, options, &config, network.as_ref())?;
     put_above(&mut cluster.nodes);
     let (seed, points) = (options.seed, options.points.clone());
-    let mut site = Site { nodes: &mut cluster.nodes, config, seed, points };
+    let mut site = Site { nodes: &mut cluster.nodes, config, seed, points, consumer: None };
     let fault = begin(&mut site)?;
-    let config = site.config;
+    let (config, consumer) = (site.config, site.consumer);
     cluster.configure(&config)?;
     let began = Instant::now();
     let starts = start(&mut cluster).await?;
@@ -55,6 +55,7 @@ pub(crate) async fn prepare<F>(
         cluster,
         network,
         kept: Vec::new(),
+        consumer,
         crowd,
         clients: Some(clients),
         history,

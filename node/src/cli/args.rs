@@ -5,6 +5,9 @@ mod tests;
 
 use std::path::PathBuf;
 
+use actors::sink::{
+    PulsarAuth, PulsarCompression, PulsarSettings, PulsarTarget, PulsarTls, SinkError, TopicReader,
+};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use model::{HealthStatus, Millis, ResourceId, WallTime, selector::Selector};
@@ -41,6 +44,8 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+/// The heading of flags that say where a topic is.
+const TOPIC: &str = "A topic instead";
 /// The heading of flags that every command has.
 const COMMON: &str = "Common options";
 
@@ -236,17 +241,22 @@ pub(crate) enum EventsCommand {
     /// Follow what happens until interrupted; resumes where it was after a disconnect
     #[command(after_help = "Examples:\n  \
         bellwether events tail\n  \
-        bellwether events tail -l team=shop -o json | jq .data.reason")]
+        bellwether events tail -l team=shop -o json | jq .data.reason\n  \
+        bellwether events tail --pulsar pulsar://broker:6650 --oldest    what the topic holds, and goes on")]
     Tail(TailArgs),
-    /// Look for gaps, inversions, repeats and torn lines in files of events
+    /// Look for gaps, inversions, repeats and torn lines in files of events, or in a topic
     #[command(after_help = "Examples:\n  \
         bellwether events verify                                  the file of the node's own sink\n  \
         bellwether events verify data/events.jsonl                one file\n  \
-        bellwether events verify n1/events*.jsonl n2/events*.jsonl  all nodes, rotated files, too")]
+        bellwether events verify n1/events*.jsonl n2/events*.jsonl  all nodes, rotated files, too\n  \
+        bellwether events verify --pulsar pulsar://broker:6650     all that a topic holds\n\n\
+        In a topic an event may be more than once, after a kill: that is counted, and no fault.")]
     Verify {
         /// Files of JSON lines, in any order; the file sink of the node where absent
-        #[arg(value_name = "FILE")]
+        #[arg(value_name = "FILE", conflicts_with = "pulsar")]
         files: Vec<PathBuf>,
+        #[command(flatten)]
+        topic: TopicArgs,
     },
 }
 
@@ -257,11 +267,59 @@ pub(crate) struct TailArgs {
     #[arg(short, long, hide = true)]
     pub(crate) follow: bool,
     /// Only resources with these labels
-    #[arg(short = 'l', long, value_name = "SELECTOR", value_parser = selector)]
+    #[arg(short = 'l', long, value_name = "SELECTOR", value_parser = selector,
+        conflicts_with = "pulsar")]
     pub(crate) selector: Option<String>,
     /// Only resources of this namespace
-    #[arg(short, long, value_name = "NAMESPACE")]
+    #[arg(short, long, value_name = "NAMESPACE", conflicts_with = "pulsar")]
     pub(crate) namespace: Option<String>,
+    /// Only this resource
+    #[arg(long, value_name = "ID")]
+    pub(crate) resource: Option<ResourceId>,
+    /// Begin with the oldest event that the topic holds
+    #[arg(long, requires = "pulsar")]
+    pub(crate) oldest: bool,
+    #[command(flatten)]
+    pub(crate) topic: TopicArgs,
+}
+
+/// Where a topic of Apache Pulsar is.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TopicArgs {
+    /// Read a topic of Apache Pulsar, at this broker
+    #[arg(help_heading = TOPIC, long, value_name = "URL", value_parser = broker)]
+    pub(crate) pulsar: Option<String>,
+    /// The topic
+    #[arg(help_heading = TOPIC, long, value_name = "TOPIC", requires = "pulsar",
+        default_value = "persistent://public/default/infrastructure-status", value_parser = topic)]
+    pub(crate) topic: String,
+    /// The broker's administrative interface; port 8080 of its host, or 8443 behind TLS, where absent
+    #[arg(help_heading = TOPIC, long, value_name = "URL", requires = "pulsar")]
+    pub(crate) admin_url: Option<String>,
+    /// The file with the token to show
+    #[arg(help_heading = TOPIC, long, value_name = "FILE", requires = "pulsar")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// The authorities to trust behind TLS; the system's where absent
+    #[arg(help_heading = TOPIC, long, value_name = "FILE", requires = "pulsar")]
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+impl TopicArgs {
+    /// What reads the topic, where one is meant.
+    ///
+    /// # Errors
+    /// An address is none.
+    pub(crate) fn reader(&self) -> Option<Result<TopicReader, SinkError>> {
+        let target = PulsarTarget {
+            url: self.pulsar.clone()?,
+            admin_url: self.admin_url.clone(),
+            topic: self.topic.clone(),
+            tls: PulsarTls { ca_file: self.ca_file.clone(), ..PulsarTls::default() },
+            auth: self.token_file.clone().map_or(PulsarAuth::None, PulsarAuth::TokenFile),
+            compression: PulsarCompression::None,
+        };
+        Some(TopicReader::new(&target))
+    }
 }
 
 /// `bellwether coverage`.
@@ -353,6 +411,14 @@ fn server(text: &str) -> Result<Url, String> {
 /// Checked here, so that a mistake is a usage error; sent as it was typed.
 fn selector(text: &str) -> Result<String, String> {
     text.parse::<Selector>().map(|_| text.to_owned()).map_err(|e| e.to_string())
+}
+
+fn broker(text: &str) -> Result<String, String> {
+    PulsarSettings::check_url(text).map(|()| text.to_owned()).map_err(|e| e.to_string())
+}
+
+fn topic(text: &str) -> Result<String, String> {
+    PulsarSettings::check_topic(text).map(|()| text.to_owned()).map_err(|e| e.to_string())
 }
 
 fn status(text: &str) -> Result<HealthStatus, String> {

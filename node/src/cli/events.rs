@@ -60,7 +60,14 @@ pub(super) async fn tail(
 ) -> Result<Verdict, CliError> {
     let flags = [("labels", args.selector.clone()), ("namespace", args.namespace.clone())];
     let query: Query = flags.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-    follow(client, &query, |change| show(&change, output)).await?;
+    let wanted = args.resource.as_ref().map(ResourceId::as_str);
+    let is_wanted =
+        |change: &Change| wanted.is_none_or(|wanted| text(&change.data, "resource_id") == wanted);
+    follow(client, &query, |change| match is_wanted(&change) {
+        true => show(&change, output),
+        false => Ok(()),
+    })
+    .await?;
     Ok(Verdict::Good)
 }
 
@@ -78,6 +85,11 @@ fn show(change: &Change, output: &Output) -> Result<(), CliError> {
 /// One event of one resource.
 pub(super) fn line(output: &Output, view: &EventView<'_>) -> String {
     told(output, view.kind(), view, "")
+}
+
+/// One event of any resource.
+pub(super) fn line_with_id(output: &Output, kind: &str, view: &EventView<'_>, id: &str) -> String {
+    told(output, kind, view, id)
 }
 
 fn told(output: &Output, kind: &str, view: &EventView<'_>, id: &str) -> String {

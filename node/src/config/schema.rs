@@ -84,7 +84,7 @@ fn listen() -> Value {
         &[],
         json!({
             "http": text("REST, streams and metrics; 127.0.0.1:7420 where absent.", 60),
-            "grpc": text("gRPC; where absent the port after that of `http`, if it is free.", 60),
+            "grpc": text("gRPC; 127.0.0.1:7421 where absent, if that is free.", 60),
             "peer": text("Other nodes; 127.0.0.1:7422 where absent.", 60),
             "advertise": text("Where other nodes reach this one, as host and port; `peer` where \
                 absent.", 260),

@@ -61,8 +61,8 @@ pub(crate) struct Listen {
 pub(crate) enum Grpc {
     /// There, or the node does not run.
     At(SocketAddr),
-    /// One port after HTTP, where nobody else listens there.
-    BesideHttp,
+    /// At its usual port of the loopback interface, where nobody else listens there.
+    Usual,
 }
 
 /// A listener that would speak to strangers in the clear.
@@ -81,10 +81,7 @@ impl Listen {
     pub(crate) fn grpc(&self) -> SocketAddr {
         match self.grpc {
             Grpc::At(address) => address,
-            Grpc::BesideHttp => {
-                let port = self.http.port();
-                SocketAddr::new(self.http.ip(), if port == 0 { 0 } else { port.wrapping_add(1) })
-            }
+            Grpc::Usual => SocketAddr::from(([127, 0, 0, 1], 7421)),
         }
     }
 
@@ -154,10 +151,10 @@ fn first_existing(path: &Path) -> Option<&Path> {
 pub(super) fn listen(fields: Option<Fields<'_>>) -> Listen {
     let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
     let mut listen =
-        Listen { http: local(7420), grpc: Grpc::BesideHttp, peer: local(7422), advertise: None };
+        Listen { http: local(7420), grpc: Grpc::Usual, peer: local(7422), advertise: None };
     let Some(mut fields) = fields else { return listen };
     listen.http = fields.optional("http", address).unwrap_or(listen.http);
-    listen.grpc = fields.optional("grpc", address).map_or(Grpc::BesideHttp, Grpc::At);
+    listen.grpc = fields.optional("grpc", address).map_or(Grpc::Usual, Grpc::At);
     listen.peer = fields.optional("peer", address).unwrap_or(listen.peer);
     listen.advertise = fields.optional("advertise", peers::address);
     let mut all = vec![("http", listen.http), ("peer", listen.peer)];

@@ -61,6 +61,14 @@ impl EventFile {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
             text => text?,
         };
+        Self::parse(&text)
+    }
+
+    /// Reads the text of one.
+    ///
+    /// # Errors
+    /// As [`EventFile::read`].
+    pub fn parse(text: &str) -> Result<Self> {
         ensure!(text.is_empty() || text.ends_with('\n'), "the last line is torn");
         let events = text.lines().enumerate().map(|(n, line)| {
             let value = serde_json::from_str(line).with_context(|| format!("line {}", n + 1))?;

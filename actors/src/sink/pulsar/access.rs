@@ -45,7 +45,6 @@ enum Who {
 }
 
 /// What a broker is shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Shown {
     Nothing,
     /// It was shown when TLS began.
@@ -79,9 +78,9 @@ impl Access {
     }
 
     /// What was shown is not wanted.
-    pub(super) async fn refused(&self) {
+    pub(super) fn refused(&self) {
         if let Who::Issued(source) = &self.who {
-            source.forget().await;
+            source.forget();
         }
     }
 }

@@ -20,7 +20,7 @@ impl Address {
     /// It is none.
     pub(super) fn parse(url: &str) -> Result<Self, SinkError> {
         let unfit = |problem: String| SinkError::Unfit {
-            place: url.to_owned(),
+            place: shown(url),
             problem,
             remedy: "write the broker's address as pulsar://HOST:PORT or pulsar+ssl://HOST:PORT",
         };
@@ -51,6 +51,14 @@ impl Address {
     }
 }
 
+/// An address without what may be a password in it.
+pub(super) fn shown(url: &str) -> String {
+    match url.rsplit_once('@') {
+        Some((_, rest)) => format!("…@{rest}"),
+        None => url.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,5 +82,7 @@ mod tests {
         }
         let refused = Address::parse("pulsar://me:hush@b").unwrap_err().to_string();
         assert!(refused.contains("token_file") && !refused.contains("hush"), "{refused}");
+        let refused = Address::parse("pulsar://me:hush@b:99999").unwrap_err().to_string();
+        assert!(!refused.contains("hush"), "{refused}");
     }
 }

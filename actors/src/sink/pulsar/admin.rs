@@ -7,16 +7,22 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::{sync::Mutex, time::sleep};
 use tracing::{debug, info};
+use url::Url;
 use uuid::Uuid;
 
 use super::{
+    PulsarTarget,
     access::Access,
+    address::{Address, shown},
     http,
     place::{Place, TopicName},
     wire::short,
 };
 use crate::sink::SinkError;
 
+/// Where brokers are administered usually, without TLS and with it.
+const PORT: u16 = 8080;
+const TLS_PORT: u16 = 8443;
 /// The property that names a topic's life: one that was deleted and made again has another.
 const LIFE: &str = "bellwether-life";
 /// How often a call may be sent on.
@@ -28,22 +34,23 @@ const SETTLED: Duration = Duration::from_secs(2);
 
 /// See the module.
 pub(super) struct Admin {
-    base: String,
+    base: Url,
     /// Shards of a node name a topic's life one after the other.
     naming: Mutex<()>,
 }
 
 /// What one is asked on behalf of who shows a token.
 pub(super) struct Asked<'a> {
-    base: &'a str,
+    base: &'a Url,
     http: Client,
     naming: &'a Mutex<()>,
+    access: &'a Access,
     token: Option<String>,
 }
 
 /// What is asked for.
 pub(super) struct Request<'a> {
-    method: Method,
+    pub(super) method: Method,
     pub(super) path: &'a str,
     /// Its kind and itself.
     body: Option<(&'static str, String)>,
@@ -59,37 +66,47 @@ impl<'a> Request<'a> {
     }
 }
 
+/// That of a target.
+pub(super) fn of(target: &PulsarTarget) -> Result<Admin, SinkError> {
+    let Address { host, is_secure, .. } = Address::parse(&target.url)?;
+    let usual = || match is_secure {
+        true => format!("https://{host}:{TLS_PORT}"),
+        false => format!("http://{host}:{PORT}"),
+    };
+    Admin::new(&target.admin_url.clone().unwrap_or_else(usual))
+}
+
 impl Admin {
     pub(super) fn new(url: &str) -> Result<Self, SinkError> {
         let unfit = |problem: String| SinkError::Unfit {
-            place: url.to_owned(),
+            place: shown(url),
             problem,
-            remedy: "write the administrative address as http://HOST:PORT",
+            remedy: "write the administrative address as http://HOST:PORT or https://HOST:PORT",
         };
-        let parsed = url::Url::parse(url).map_err(|error| unfit(error.to_string()))?;
-        if !matches!(parsed.scheme(), "http" | "https") || parsed.host_str().is_none() {
+        let base = Url::parse(url).map_err(|error| unfit(error.to_string()))?;
+        if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
             return Err(unfit("it is not an address of HTTP".to_owned()));
         }
-        if !parsed.username().is_empty() || parsed.password().is_some() {
+        if !base.username().is_empty() || base.password().is_some() {
             return Err(SinkError::Unfit {
                 place: "the administrative address".to_owned(),
                 problem: "it holds a user or password".to_owned(),
                 remedy: "put a token into a file, and name it as token_file",
             });
         }
-        Ok(Self { base: url.trim_end_matches('/').to_owned(), naming: Mutex::default() })
+        Ok(Self { base, naming: Mutex::default() })
     }
 
-    pub(super) async fn with(&self, access: &Access) -> Result<Asked<'_>, SinkError> {
+    pub(super) async fn with<'a>(&'a self, access: &'a Access) -> Result<Asked<'a>, SinkError> {
         let Self { base, naming } = self;
-        let tls = if base.starts_with("https:") { Some(access.tls().await?) } else { None };
+        let tls = if base.scheme() == "https" { Some(access.tls().await?) } else { None };
         let http = http::client(tls.as_ref()).map_err(|problem| SinkError::Unavailable {
-            place: base.clone(),
+            place: base.to_string(),
             problem,
             remedy: "look at the node's log; it is tried again by itself",
         })?;
         let token = access.shown().await?.token().map(str::to_owned);
-        Ok(Asked { base, http, naming, token })
+        Ok(Asked { base, http, naming, access, token })
     }
 }
 
@@ -100,6 +117,13 @@ impl Asked<'_> {
             0 => self.create(topic, shards).await?,
             present => present,
         };
+        if present == 0 {
+            return Err(SinkError::Unfit {
+                place: topic.to_string(),
+                problem: "there is a topic of this name without partitions".to_owned(),
+                remedy: "delete it, which a consumer that came first may have made, or give the sink another topic",
+            });
+        }
         if present != shards {
             return Err(SinkError::Unfit {
                 place: topic.to_string(),
@@ -111,7 +135,7 @@ impl Asked<'_> {
     }
 
     /// How many partitions a topic has; 0 where there is no such topic.
-    async fn partitions(&self, topic: &TopicName) -> Result<u32, SinkError> {
+    pub(super) async fn partitions(&self, topic: &TopicName) -> Result<u32, SinkError> {
         let path = format!("persistent/{}/partitions", topic.path());
         let Some(answer) = self.get(&path).await? else { return Ok(0) };
         let count = answer["partitions"].as_u64().and_then(|count| u32::try_from(count).ok());
@@ -219,7 +243,7 @@ impl Asked<'_> {
 
     /// Asks, and goes where it is sent on to.
     pub(super) async fn send(&self, asked: Request<'_>) -> Result<Response, SinkError> {
-        let mut url = format!("{}/admin/v2/{}", self.base, asked.path);
+        let mut url = self.url(asked.path)?;
         for _ in 0..HOPS {
             let answer = self.once(&url, &asked).await?;
             let is_sent_on = matches!(
@@ -227,16 +251,26 @@ impl Asked<'_> {
                 StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
             );
             let to = answer.headers().get(LOCATION).and_then(|to| to.to_str().ok());
-            match to {
-                Some(to) if is_sent_on => to.clone_into(&mut url),
-                _ => return Ok(answer),
-            }
+            url = match to.filter(|_| is_sent_on).map(|to| url.join(to)) {
+                None => return Ok(answer),
+                // A token that was to stay behind TLS must not leave it.
+                Some(Ok(next)) if next.scheme() == self.base.scheme() => next,
+                Some(_) => {
+                    let problem = "it sends callers on to where there is no TLS, or to no address";
+                    return Err(self.failed(asked.path, problem.to_owned()));
+                }
+            };
         }
         Err(self.failed(asked.path, "brokers send each other's callers round".to_owned()))
     }
 
-    async fn once(&self, url: &str, asked: &Request<'_>) -> Result<Response, SinkError> {
-        let mut request = self.http.request(asked.method.clone(), url);
+    fn url(&self, path: &str) -> Result<Url, SinkError> {
+        let text = format!("{}/admin/v2/{path}", self.base.as_str().trim_end_matches('/'));
+        Url::parse(&text).map_err(|error| self.failed(path, error.to_string()))
+    }
+
+    async fn once(&self, url: &Url, asked: &Request<'_>) -> Result<Response, SinkError> {
+        let mut request = self.http.request(asked.method.clone(), url.clone());
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
@@ -259,22 +293,38 @@ impl Asked<'_> {
         if status.is_success() {
             return Ok(text);
         }
-        let reason: Value = serde_json::from_str(&text).unwrap_or_default();
-        let reason = reason["reason"].as_str().unwrap_or_else(|| text.lines().next().unwrap_or(""));
-        let problem = format!("{status}: {}", short(reason));
+        let problem = format!("{status}: {}", reason_in(&text));
         Err(match status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => SinkError::Unfit {
-                place: format!("{}/admin/v2/{path}", self.base),
+            StatusCode::UNAUTHORIZED => {
+                self.access.refused();
+                self.unfit(path, problem, "give the sink a token that is valid")
+            }
+            StatusCode::FORBIDDEN => self.unfit(
+                path,
                 problem,
-                remedy: "give the sink a token that is valid, and its role the namespace",
-            },
+                "let the sink's role administer the tenant, or make the topic for it, as docs/events.md says",
+            ),
             _ => self.failed(path, problem),
         })
     }
 
+    /// Why it refuses, in its own words.
+    pub(super) async fn reason(&self, answer: Response) -> String {
+        let text = http::text(answer, http::MOST).await.ok().flatten();
+        reason_in(&text.unwrap_or_default())
+    }
+
+    fn unfit(&self, path: &str, problem: String, remedy: &'static str) -> SinkError {
+        SinkError::Unfit { place: self.place(path), problem, remedy }
+    }
+
+    fn place(&self, path: &str) -> String {
+        format!("{}/admin/v2/{path}", self.base.as_str().trim_end_matches('/'))
+    }
+
     fn failed(&self, path: &str, problem: String) -> SinkError {
         SinkError::Unavailable {
-            place: format!("{}/admin/v2/{path}", self.base),
+            place: self.place(path),
             problem,
             remedy: "check that the broker runs and that the namespace exists; it is tried again by itself",
         }
@@ -283,6 +333,11 @@ impl Asked<'_> {
     fn odd(&self, path: &str) -> SinkError {
         self.failed(path, "it answered something that is not understood".to_owned())
     }
+}
+
+fn reason_in(text: &str) -> String {
+    let told: Value = serde_json::from_str(text).unwrap_or_default();
+    short(told["reason"].as_str().unwrap_or_else(|| text.lines().next().unwrap_or_default()))
 }
 
 fn new_life() -> String {

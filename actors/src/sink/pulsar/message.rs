@@ -15,13 +15,17 @@ use pulsar::message::{
         BaseCommand, CommandSend, CompressionType, KeyValue, MessageMetadata, base_command::Type,
     },
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::commands::PRODUCER;
 use crate::sink::{Batch, Gap, attributes::Attributes};
 
 /// The epoch of the sink's cursor in which it was sent: what was sent before a reset does not count.
 const EPOCH: &str = "sinkepoch";
+/// Properties that are none of an event's attributes.
+const BESIDE: [&str; 3] = ["content-type", EPOCH, FROM];
+/// The most bytes of a body: what a broker takes.
+const MOST_BODY: usize = 5 << 20;
 /// Zstandard's own usual one.
 const ZSTD_LEVEL: i32 = 3;
 /// The first offset of those that a gap stands for.
@@ -131,6 +135,38 @@ impl PulsarCompression {
     }
 }
 
+/// The event that a message is, in CloudEvents 1.0 JSON format; none where it is not one.
+pub(super) fn event(payload: &Payload) -> Option<Value> {
+    let Payload { metadata, data } = payload;
+    let mut event: Map<String, Value> = metadata
+        .properties
+        .iter()
+        .filter(|property| !BESIDE.contains(&property.key.as_str()))
+        .map(|property| (property.key.clone(), Value::from(property.value.as_str())))
+        .collect();
+    let shard: u32 = event.get("shard")?.as_str()?.parse().ok()?;
+    if event.get("specversion")? != "1.0" || !event.contains_key("id") {
+        return None;
+    }
+    event.insert("shard".to_owned(), shard.into());
+    event.insert("data".to_owned(), serde_json::from_slice(&body(metadata, data)?).ok()?);
+    Some(Value::Object(event))
+}
+
+/// The body as it was before it was compressed.
+fn body<'a>(metadata: &MessageMetadata, data: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+    let kind = CompressionType::try_from(metadata.compression.unwrap_or_default()).ok()?;
+    match kind {
+        CompressionType::None => Some(Cow::Borrowed(data)),
+        CompressionType::Zstd => {
+            let length = usize::try_from(metadata.uncompressed_size?).ok()?;
+            let body = (length <= MOST_BODY).then(|| zstd::bulk::decompress(data, length))?;
+            body.ok().map(Cow::Owned)
+        }
+        _ => None,
+    }
+}
+
 fn property(key: &str, value: String) -> KeyValue {
     KeyValue { key: key.to_owned(), value }
 }
@@ -224,6 +260,40 @@ mod tests {
         assert_eq!(metadata.partition_key.as_deref(), Some(property("subject").as_str()));
         let body: Value = serde_json::from_slice(data).unwrap();
         assert_eq!(body["event_id"], property("id"));
+    }
+
+    #[test]
+    fn a_message_is_read_as_the_event_that_it_was() {
+        let of = |compression| {
+            let sender = Sender { compression, ..sender() };
+            let one = outgoing(&batch(2, [7]), &cluster(1, 1)).remove(0);
+            event(&one.message(&sender, 0).payload.unwrap())
+        };
+        let written = batch(2, [7]).events[0].to_cloudevent(&cluster(1, 1));
+        // Attributes are texts in properties.
+        let texts = |mut event: Value| {
+            for (_, value) in event.as_object_mut().unwrap() {
+                if value.is_number() {
+                    *value = value.to_string().into();
+                }
+            }
+            event
+        };
+        for compression in [PulsarCompression::None, PulsarCompression::Zstd] {
+            assert_eq!(of(compression).map(texts), Some(texts(written.clone())));
+        }
+        let foreign = Payload { metadata: MessageMetadata::default(), data: b"{}".to_vec() };
+        assert_eq!(event(&foreign), None);
+    }
+
+    #[test]
+    fn a_body_that_claims_to_be_huge_is_not_believed() {
+        let metadata = MessageMetadata {
+            compression: Some(CompressionType::Zstd as i32),
+            uncompressed_size: Some(u32::MAX),
+            ..MessageMetadata::default()
+        };
+        assert_eq!(body(&metadata, &[0x28, 0xb5, 0x2f, 0xfd]), None);
     }
 
     #[test]

@@ -5,20 +5,25 @@ use std::{
     fs::File,
     io::Read,
     path::PathBuf,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use futures_util::future::{BoxFuture, FutureExt, Shared};
+use parking_lot::Mutex;
 use serde::Deserialize;
-use tokio::sync::Mutex;
+use serde_json::Value;
 use url::{Url, form_urlencoded};
 
-use super::http;
+use super::{address::shown, http};
 use crate::sink::SinkError;
 
 /// The most bytes of a key.
 const MOST_KEY: u64 = 64 << 10;
 /// A token is renewed when so much of its life is left.
 const MARGIN: f64 = 0.1;
+/// How long one counts that says nothing of it.
+const USUAL_LIFE: Duration = Duration::from_secs(60);
 
 /// Who gives tokens, and to whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,15 +39,22 @@ pub struct PulsarOAuth2 {
 }
 
 /// See the module.
-pub(super) struct TokenSource {
+pub(super) struct TokenSource(Arc<Issuer>);
+
+struct Issuer {
     settings: PulsarOAuth2,
-    kept: Mutex<Option<Kept>>,
+    kept: Mutex<Kept>,
 }
 
+/// A token, and the asking for the next one.
+#[derive(Default)]
 struct Kept {
-    token: String,
-    until: Instant,
+    token: Option<(String, Instant)>,
+    asking: Option<Asking>,
 }
+
+/// Goes on whether or not anybody waits: who waits for a broker's messages may give up at any moment.
+type Asking = Shared<BoxFuture<'static, Result<String, SinkError>>>;
 
 #[derive(Deserialize)]
 struct Key {
@@ -58,7 +70,21 @@ struct Metadata {
 #[derive(Deserialize)]
 struct Granted {
     access_token: String,
-    expires_in: Option<u64>,
+    expires_in: Option<Seconds>,
+}
+
+/// A number; some issuers write it as text.
+#[derive(Deserialize)]
+#[serde(try_from = "Value")]
+struct Seconds(u64);
+
+impl TryFrom<Value> for Seconds {
+    type Error = &'static str;
+
+    fn try_from(value: Value) -> Result<Self, &'static str> {
+        let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
+        number.map(Self).ok_or("expected seconds")
+    }
 }
 
 /// RFC 6749, section 5.2.
@@ -71,7 +97,7 @@ struct Denied {
 
 impl TokenSource {
     pub(super) fn new(settings: PulsarOAuth2) -> Self {
-        Self { settings, kept: Mutex::default() }
+        Self(Arc::new(Issuer { settings, kept: Mutex::default() }))
     }
 
     /// Whether tokens can be asked for there.
@@ -82,42 +108,63 @@ impl TokenSource {
         let parsed = Url::parse(issuer).ok().filter(|url| {
             let is_local = matches!(url.host_str(), Some("127.0.0.1" | "[::1]" | "localhost"));
             let is_open = url.scheme() == "http" && is_local;
-            (url.scheme() == "https" || is_open) && url.username().is_empty()
+            let is_bare = url.username().is_empty() && url.password().is_none();
+            (url.scheme() == "https" || is_open) && is_bare
         });
         parsed.map(drop).ok_or_else(|| SinkError::Unfit {
-            place: issuer.to_owned(),
+            place: shown(issuer),
             problem: "it is not where tokens are given".to_owned(),
             remedy: "write the issuer's address as https://HOST",
         })
     }
 
-    /// A token that is valid, as far as is known.
+    /// A token that is valid, as far as is known. May be dropped, and then asked again.
     pub(super) async fn token(&self) -> Result<String, SinkError> {
-        let mut kept = self.kept.lock().await;
-        if let Some(Kept { token, until }) = &*kept
-            && Instant::now() < *until
-        {
-            return Ok(token.clone());
-        }
-        let Granted { access_token, expires_in } = self.grant().await?;
-        let lasts = Duration::from_secs(expires_in.unwrap_or(0)).mul_f64(1.0 - MARGIN);
-        let until = Instant::now().checked_add(lasts);
-        *kept = until.map(|until| Kept { token: access_token.clone(), until });
-        Ok(access_token)
+        let asking = {
+            let mut kept = self.0.kept.lock();
+            match &kept.token {
+                Some((token, until)) if Instant::now() < *until => return Ok(token.clone()),
+                _ => kept.asking.get_or_insert_with(|| ask(Arc::clone(&self.0))).clone(),
+            }
+        };
+        asking.await
     }
 
     /// The broker does not want the token: another is asked for next time.
-    pub(super) async fn forget(&self) {
-        *self.kept.lock().await = None;
+    pub(super) fn forget(&self) {
+        self.0.kept.lock().token = None;
     }
+}
 
+fn ask(issuer: Arc<Issuer>) -> Asking {
+    let asking = tokio::spawn(async move {
+        let granted = issuer.grant().await;
+        let mut kept = issuer.kept.lock();
+        kept.asking = None;
+        let Granted { access_token, expires_in } = granted?;
+        let lasts = expires_in.map_or(USUAL_LIFE, |Seconds(seconds)| Duration::from_secs(seconds));
+        let until = Instant::now().checked_add(lasts.mul_f64(1.0 - MARGIN));
+        kept.token = until.map(|until| (access_token.clone(), until));
+        Ok(access_token)
+    });
+    let lost = |panic: tokio::task::JoinError| SinkError::Unavailable {
+        place: "the issuer".to_owned(),
+        problem: panic.to_string(),
+        remedy: "look at the node's log; it is tried again by itself",
+    };
+    async move { asking.await.unwrap_or_else(|panic| Err(lost(panic))) }.boxed().shared()
+}
+
+impl Issuer {
     async fn grant(&self) -> Result<Granted, SinkError> {
         let client = http::client(None).map_err(|problem| self.failed(problem))?;
         let issuer = self.settings.issuer_url.trim_end_matches('/');
         let at = format!("{issuer}/.well-known/openid-configuration");
         let asked = client.get(&at).send().await;
         let metadata: Metadata = self.understood(asked).await?;
-        Self::check(&metadata.token_endpoint)?;
+        if TokenSource::check(&metadata.token_endpoint).is_err() {
+            return Err(self.failed("its metadata name no place for tokens behind TLS".to_owned()));
+        }
         let asked = client
             .post(&metadata.token_endpoint)
             .header("content-type", "application/x-www-form-urlencoded")
@@ -194,13 +241,13 @@ mod tests {
     use super::*;
 
     /// An issuer that says the same to all who ask for a token, and tells what it is asked.
-    struct Issuer {
+    struct Server {
         url: String,
         asked: mpsc::UnboundedReceiver<String>,
         server: JoinHandle<()>,
     }
 
-    impl Issuer {
+    impl Server {
         async fn start(status: &'static str, granted: &'static str) -> Self {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let url = format!("http://{}", listener.local_addr().unwrap());
@@ -233,7 +280,7 @@ mod tests {
         }
     }
 
-    impl Drop for Issuer {
+    impl Drop for Server {
         fn drop(&mut self) {
             self.server.abort();
         }
@@ -261,7 +308,7 @@ mod tests {
     async fn a_token_is_asked_for_once_and_again_when_the_broker_does_not_want_it() {
         let directory = tempfile::tempdir().unwrap();
         let mut issuer =
-            Issuer::start("200 OK", r#"{"access_token": "abc", "expires_in": 3600}"#).await;
+            Server::start("200 OK", r#"{"access_token": "abc", "expires_in": 3600}"#).await;
         let source = issuer.source(&directory, KEY);
         assert_eq!(source.token().await.unwrap(), "abc");
         let form = issuer.asked.recv().await.unwrap();
@@ -274,16 +321,31 @@ mod tests {
         );
         assert_eq!(source.token().await.unwrap(), "abc");
         assert!(issuer.asked.try_recv().is_err(), "it was kept");
-        source.forget().await;
+        source.forget();
         source.token().await.unwrap();
         assert!(issuer.asked.try_recv().is_ok(), "it was asked for again");
+    }
+
+    #[tokio::test]
+    async fn asking_goes_on_although_nobody_waits() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut issuer =
+            Server::start("200 OK", r#"{"access_token": "abc", "expires_in": "3600"}"#).await;
+        let source = issuer.source(&directory, KEY);
+        // Whoever waits gives up again and again, as one who waits for messages does.
+        for _ in 0..50 {
+            let _ = tokio::time::timeout(Duration::from_millis(1), source.token()).await;
+        }
+        assert_eq!(source.token().await.unwrap(), "abc");
+        issuer.asked.recv().await.unwrap();
+        assert!(issuer.asked.try_recv().is_err(), "it was asked once");
     }
 
     #[tokio::test]
     async fn a_refusal_says_what_the_issuer_says_and_no_secret() {
         let directory = tempfile::tempdir().unwrap();
         let denied = r#"{"error": "invalid_client", "error_description": "who is that"}"#;
-        let issuer = Issuer::start("401 Unauthorized", denied).await;
+        let issuer = Server::start("401 Unauthorized", denied).await;
         let refused = issuer.source(&directory, KEY).token().await.unwrap_err().to_string();
         assert!(
             refused.contains("401") && refused.contains("invalid_client who is that"),
@@ -297,8 +359,10 @@ mod tests {
     fn secrets_go_over_tls_or_stay_on_this_machine() {
         assert!(TokenSource::check("https://issuer.example/realm").is_ok());
         assert!(TokenSource::check("http://127.0.0.1:8080").is_ok());
-        for url in ["http://issuer.example", "issuer", "https://me@issuer"] {
-            assert!(TokenSource::check(url).unwrap_err().to_string().contains("https://HOST"));
+        for url in ["http://issuer.example", "issuer", "https://me@issuer", "https://:hush@issuer"]
+        {
+            let refused = TokenSource::check(url).unwrap_err().to_string();
+            assert!(refused.contains("https://HOST") && !refused.contains("hush"), "{refused}");
         }
     }
 }

@@ -71,6 +71,9 @@ impl Place {
     /// That before the first.
     pub(super) const EARLIEST: Self = Self { ledger: u64::MAX, entry: u64::MAX };
 
+    /// That after the last.
+    pub(super) const LATEST: Self = Self { ledger: i64::MAX as u64, entry: i64::MAX as u64 };
+
     /// Brokers say −1 where there is nothing.
     pub(super) fn is_message(&self) -> bool {
         i64::try_from(self.ledger).is_ok() && i64::try_from(self.entry).is_ok()

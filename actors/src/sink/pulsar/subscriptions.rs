@@ -33,11 +33,14 @@ struct PartitionStats {
 #[serde(rename_all = "camelCase", default)]
 #[derive(Default)]
 struct SubscriptionStats {
-    msg_backlog: u64,
+    /// It may be negative for a moment.
+    msg_backlog: i64,
     r#type: Option<String>,
     consumers: Vec<Consumer>,
     /// 0 where there is none yet.
     last_acked_timestamp: i64,
+    /// Readers have subscriptions that are gone with them.
+    is_durable: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -65,6 +68,9 @@ impl Subscriptions for PulsarSink {
         change: SubscriptionChange,
     ) -> BoxFuture<'a, Result<(), SubscriptionError>> {
         async move {
+            if matches!(name, "." | "..") {
+                return Err(SubscriptionError::NoSuch(name.to_owned()));
+            }
             let asked = self.admin.with(&self.access).await?;
             let escaped: String = byte_serialize(name.as_bytes()).collect();
             // A form writes a space as no path does.
@@ -72,6 +78,8 @@ impl Subscriptions for PulsarSink {
             let path = format!("persistent/{}/subscription/{escaped}", self.topic.path());
             match change {
                 SubscriptionChange::Create(from) => {
+                    // A broker may make a topic of another kind for a subscription.
+                    asked.topic(&self.topic, self.settings.shards).await?;
                     create(&asked, &path, name, from).await?;
                     match from {
                         SubscribeFrom::Time(_) => reset(&asked, &path, name, from).await,
@@ -91,12 +99,13 @@ impl Subscriptions for PulsarSink {
 /// A partition each has its own part of a subscription.
 fn together(stats: TopicStats) -> Vec<Subscription> {
     let mut found: BTreeMap<String, (Subscription, Vec<String>)> = BTreeMap::new();
-    for (name, part) in stats.partitions.into_values().flat_map(|part| part.subscriptions) {
+    let parts = stats.partitions.into_values().flat_map(|part| part.subscriptions);
+    for (name, part) in parts.filter(|(_, part)| part.is_durable != Some(false)) {
         let (whole, consumers) = found.entry(name.clone()).or_insert_with(|| {
             let (kind, last_acknowledged) = (None, None);
             (Subscription { name, kind, consumers: 0, backlog: 0, last_acknowledged }, Vec::new())
         });
-        whole.backlog += part.msg_backlog;
+        whole.backlog += u64::try_from(part.msg_backlog).unwrap_or(0);
         whole.kind = whole.kind.take().or(part.r#type);
         let acknowledged = Some(part.last_acked_timestamp).filter(|at| *at > 0).map(WallTime);
         whole.last_acknowledged = whole.last_acknowledged.max(acknowledged);
@@ -142,19 +151,22 @@ async fn reset(
 }
 
 async fn ask(asked: &Asked<'_>, name: &str, request: Request<'_>) -> Result<(), SubscriptionError> {
-    let path = request.path;
+    let (path, is_deletion) = (request.path, request.method == Method::DELETE);
     let answer = asked.send(request).await?;
-    let conflict = |problem: &str, remedy| {
-        let (name, problem) = (name.to_owned(), problem.to_owned());
-        Err(SubscriptionError::Conflict { name, problem, remedy })
+    let status = answer.status();
+    let conflict = |problem: String, remedy| {
+        Err(SubscriptionError::Conflict { name: name.to_owned(), problem, remedy })
     };
-    match answer.status() {
+    match status {
         StatusCode::NOT_FOUND => Err(SubscriptionError::NoSuch(name.to_owned())),
         StatusCode::CONFLICT => {
-            conflict("it is there already", "reset it where it is to go on elsewhere")
+            conflict("it is there already".to_owned(), "reset it where it is to go on elsewhere")
+        }
+        StatusCode::PRECONDITION_FAILED if is_deletion => {
+            conflict("consumers are connected".to_owned(), "stop them, and try again")
         }
         StatusCode::PRECONDITION_FAILED => {
-            conflict("consumers are connected", "stop them, and try again")
+            conflict(asked.reason(answer).await, "try again in a moment")
         }
         _ => Ok(asked.well(path, answer).await.map(drop)?),
     }
@@ -171,7 +183,7 @@ mod tests {
                 "lastAckedTimestamp": at, "consumers": [{"consumerName": consumer}]}}})
         };
         let stats = json!({"partitions": {"p0": part(3, 0, "a"), "p1": part(4, 7, "b"),
-            "p2": part(0, 5, "a"), "p3": {"subscriptions": {"new": {}}}}});
+            "p2": part(0, 5, "a"), "p3": {"subscriptions": {"new": {"msgBacklog": -1}, "reader": {"isDurable": false}}}}});
         let found = together(serde_json::from_value(stats).unwrap());
         assert_eq!(
             found[1],
@@ -183,6 +195,7 @@ mod tests {
                 last_acknowledged: Some(WallTime(7)),
             }
         );
-        assert_eq!((found[0].name.as_str(), &found[0].kind), ("new", &None));
+        assert_eq!((found[0].name.as_str(), &found[0].kind, found[0].backlog), ("new", &None, 0));
+        assert_eq!(found.len(), 2);
     }
 }

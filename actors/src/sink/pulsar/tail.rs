@@ -11,10 +11,7 @@ use model::{
     delivery::{self, Flight, ReadFrom, Reading},
     event::ClusterIdentity,
 };
-use pulsar::message::{
-    Message,
-    proto::{MessageIdData, MessageMetadata},
-};
+use pulsar::message::{Message, Payload, proto::MessageIdData};
 use raft::SinkCursor;
 use tokio::time::timeout;
 use tracing::warn;
@@ -51,14 +48,14 @@ pub(super) async fn read(
 ) -> Result<(Flight<Place>, bool), SinkError> {
     let (cursor, same) = understood(cursor, source.life);
     let wanted = cursor.position.filter(|_| same);
-    let mut consumer = Consumer::open(wire, source, wanted, 1).await?;
+    let mut consumer = Consumer::open(wire, source.topic, wanted, 1).await?;
     let mut first = consumer.next(wire).await?;
     let mut place = delivery::Place { same, found: None, oldest: None, end: consumer.last };
     if let Some(position) = wanted {
         place.found = first.as_ref().map(|(position, _)| *position);
         if place.found != Some(position) {
             consumer.close(wire).await?;
-            consumer = Consumer::open(wire, source, None, 2).await?;
+            consumer = Consumer::open(wire, source.topic, None, 2).await?;
             first = consumer.next(wire).await?;
             if first.is_none() {
                 place.end = source.admin.last_position(source.topic).await?;
@@ -71,8 +68,8 @@ pub(super) async fn read(
         first = consumer.next(wire).await?;
     }
     let mut foreign = 0_u64;
-    while let Some((position, metadata)) = first {
-        match message::read(&metadata, source.shard, source.cluster) {
+    while let Some((position, payload)) = first {
+        match message::read(&payload.metadata, source.shard, source.cluster) {
             Some((epoch, span)) => reading.take(epoch, span, position),
             None => foreign += 1,
         }
@@ -97,7 +94,7 @@ fn understood(cursor: &SinkCursor, life: &str) -> (delivery::SinkCursor<Place>, 
 }
 
 /// Reads a partition from a place on, up to where it ended when this was opened.
-struct Consumer {
+pub(super) struct Consumer {
     id: u64,
     /// Nothing before it is wanted.
     from: Option<Place>,
@@ -110,24 +107,24 @@ struct Consumer {
 }
 
 impl Consumer {
-    async fn open(
+    pub(super) async fn open(
         wire: &mut Wire<'_>,
-        source: &Source<'_>,
+        topic: &str,
         from: Option<Place>,
         id: u64,
     ) -> Result<Self, SinkError> {
         let begin = from.unwrap_or(Place::EARLIEST);
-        wire.ask(|request| commands::read_from(source.topic, begin, id, request)).await?;
+        wire.ask(|request| commands::read_from(topic, begin, id, request)).await?;
         let last = last_message(wire, id).await?;
         let last = last.filter(|last| from.is_none_or(|from| *last >= from));
         Ok(Self { id, from, last, at: None, ahead: 0 })
     }
 
     /// The next message; none where everything was read that was there.
-    async fn next(
+    pub(super) async fn next(
         &mut self,
         wire: &mut Wire<'_>,
-    ) -> Result<Option<(Place, MessageMetadata)>, SinkError> {
+    ) -> Result<Option<(Place, Payload)>, SinkError> {
         while self.last.is_some_and(|last| self.at.is_none_or(|at| at < last)) {
             if self.ahead <= AHEAD / 2 {
                 wire.send(alone(commands::flow(self.id, AHEAD - self.ahead))).await?;
@@ -153,19 +150,22 @@ impl Consumer {
             let position = place(&message.message_id);
             self.at = Some(position);
             if self.from.is_none_or(|from| position >= from) {
-                return Ok(Some((position, payload.metadata)));
+                return Ok(Some((position, payload)));
             }
         }
         Ok(None)
     }
 
-    async fn close(&self, wire: &mut Wire<'_>) -> Result<(), SinkError> {
+    pub(super) async fn close(&self, wire: &mut Wire<'_>) -> Result<(), SinkError> {
         wire.ask(|request| commands::close_consumer(self.id, request)).await.map(drop)
     }
 }
 
 /// The last message of the topic that a consumer reads; none where there is none.
-async fn last_message(wire: &mut Wire<'_>, consumer: u64) -> Result<Option<Place>, SinkError> {
+pub(super) async fn last_message(
+    wire: &mut Wire<'_>,
+    consumer: u64,
+) -> Result<Option<Place>, SinkError> {
     let answer = wire.ask(|request| commands::last_message(consumer, request)).await?;
     let last = answer.command.get_last_message_id_response.map(|last| place(&last.last_message_id));
     Ok(last.filter(Place::is_message))

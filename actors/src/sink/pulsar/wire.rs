@@ -124,7 +124,7 @@ impl<'a> Wire<'a> {
         match (&answer.command.connected, &answer.command.error) {
             (Some(_), _) => Ok(()),
             (None, Some(error)) => {
-                self.access.refused().await;
+                self.access.refused();
                 Err(self.refused(error.error, &error.message))
             }
             (None, None) => Err(self.failed("it answered something else", "is this a broker?")),
@@ -144,11 +144,16 @@ impl<'a> Wire<'a> {
                 return Err(self.refused(error, &answer.message.unwrap_or_default()));
             }
         };
-        let url = match self.tls {
-            Some(_) => answer.broker_service_url_tls,
-            None => answer.broker_service_url,
+        let is_named = |url: &String| !url.is_empty();
+        let plain = answer.broker_service_url.filter(is_named);
+        let url = match (&self.tls, answer.broker_service_url_tls.filter(is_named)) {
+            (Some(_), Some(secure)) => secure,
+            (Some(_), None) if plain.is_some() => {
+                let problem = "it names a broker without TLS, and none behind it";
+                return Err(self.failed(problem, "give every broker a listener behind TLS"));
+            }
+            _ => plain.unwrap_or_else(|| self.place.clone()),
         };
-        let url = url.filter(|url| !url.is_empty()).unwrap_or_else(|| self.place.clone());
         let through_proxy = answer.proxy_through_service_url.unwrap_or(false);
         let authoritative = answer.authoritative.unwrap_or(false);
         Ok(Served { url, through_proxy, authoritative, found })

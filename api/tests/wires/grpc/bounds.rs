@@ -1,9 +1,23 @@
 //! Limits, deadlines, hostile input.
 
-use std::time::Duration;
+use std::{
+    convert::Infallible,
+    time::{Duration, Instant},
+};
 
+use axum::{
+    body::Bytes,
+    http::{self, HeaderMap, Response},
+};
 use bellwether_api::{Hooks, Limits, v1};
-use futures_util::stream;
+use futures_util::{Stream, StreamExt, stream};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::{
+    body::{Frame, Incoming},
+    client::conn::http2,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use prost::Message;
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -11,6 +25,7 @@ use tokio::{
     time::timeout,
 };
 use tonic::Code;
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use super::{Both, document};
 use crate::support::push_fed;
@@ -54,8 +69,8 @@ async fn a_message_that_is_too_large_is_refused() {
         precondition: None,
     };
     let refused = both.resources().put_resource(asked).await.unwrap_err();
-    assert_eq!(refused.code(), Code::OutOfRange, "{refused}");
-    assert!(refused.message().contains("too large"), "{refused}");
+    assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
+    assert!(refused.message().contains("send less at once"), "{refused}");
 }
 
 #[tokio::test]
@@ -86,15 +101,119 @@ async fn a_peer_that_speaks_something_else_harms_nobody() {
     let both = Both::start().await;
     for garbage in [
         &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
-        &[0xff; 64],
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\xff\xff\xff",
+        b"GET / HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\xff\xff\xff\xff\xff\xff\xff\xff\xff",
     ] {
         let mut stream = TcpStream::connect(both.address).await.unwrap();
         stream.write_all(garbage).await.unwrap();
-        stream.shutdown().await.unwrap();
         let mut answer = Vec::new();
         let read = timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await;
         assert!(read.is_ok(), "it is hung up on");
+        assert!(!answer.starts_with(b"HTTP/1.1 200"), "{answer:?}");
     }
     assert_eq!(both.resources().get_resource(get()).await.unwrap_err().code(), Code::NotFound);
+}
+
+/// A call by hand: what a client of the library would not send.
+async fn raw(
+    both: &Both,
+    method: &str,
+    headers: &[(&str, &str)],
+    body: impl Stream<Item = Bytes> + Send + 'static,
+) -> Response<Incoming> {
+    let stream = TcpStream::connect(both.address).await.unwrap();
+    let (mut send, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let uri = format!("http://{}/bellwether.v1.ResourceService/{method}", both.address);
+    let mut request = http::Request::post(uri).header("te", "trailers");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let frames = body.map(|bytes| Ok::<_, Infallible>(Frame::data(bytes)));
+    send.send_request(request.body(StreamBody::new(Box::pin(frames))).unwrap()).await.unwrap()
+}
+
+const GRPC: (&str, &str) = ("content-type", "application/grpc");
+
+/// The status, be it in the head or in the trailers.
+async fn status(response: Response<Incoming>) -> (Code, HeaderMap) {
+    let of =
+        |headers: &HeaderMap| headers.get("grpc-status").map(|s| Code::from_bytes(s.as_bytes()));
+    let headers = response.headers().clone();
+    if let Some(code) = of(&headers) {
+        return (code, headers);
+    }
+    let trailers = response.into_body().collect().await.unwrap().trailers().cloned().unwrap();
+    (of(&trailers).expect("a status"), trailers)
+}
+
+#[tokio::test]
+async fn a_message_that_does_not_come_is_not_waited_for() {
+    let both = Both::start().await;
+    let half = stream::iter([Bytes::from_static(&[0, 0, 0, 0, 9, 10])]).chain(stream::pending());
+    let began = Instant::now();
+    let late = raw(&both, "PutResource", &[GRPC, ("grpc-timeout", "200m")], half).await;
+    let (code, headers) = status(late).await;
+    assert_eq!(code, Code::DeadlineExceeded);
+    assert!(headers.contains_key("idempotency-key"), "{headers:?}");
+    assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn what_does_not_call_itself_grpc_is_none() {
+    let both = Both::start().await;
+    let form = raw(&both, "DeleteResource", &[("content-type", "text/plain")], stream::empty());
+    assert_eq!(form.await.status(), 415);
+}
+
+fn framed(message: &v1::PushObservationsRequest) -> Bytes {
+    let bytes = message.encode_to_vec();
+    let mut frame = vec![0];
+    frame.extend(u32::try_from(bytes.len()).unwrap().to_be_bytes());
+    frame.extend(bytes);
+    frame.into()
+}
+
+#[tokio::test]
+async fn after_a_malformed_message_nothing_of_a_stream_is_believed() {
+    use v1::push_observations_request::Outcome;
+    let both = Both::start().await;
+    both.rest.declare("svc:a", json!({})).await;
+    let observation = |pods: u64| v1::PushObservationsRequest {
+        resource_id: "svc:a".to_owned(),
+        outcome: Outcome::Ok.into(),
+        metrics: Some(v1::Metrics { pod_count: Some(pods), ..Default::default() }),
+        ..Default::default()
+    };
+    let malformed = Bytes::from_static(&[0, 0, 0, 0, 3, 0xff, 0xff, 0xff]);
+    let sent =
+        [framed(&observation(1)), framed(&observation(2)), malformed, framed(&observation(3))];
+    let answer = raw(&both, "PushObservations", &[GRPC], stream::iter(sent)).await;
+    let (code, headers) = status(answer).await;
+    assert!(matches!(code, Code::Internal | Code::InvalidArgument), "{code:?}");
+    assert_eq!(headers["bellwether-accepted"], "2");
+    let row = both.resources().get_resource(get()).await.unwrap().into_inner().resource.unwrap();
+    assert_eq!(row.metrics.unwrap().pod_count, Some(2));
+}
+
+#[tokio::test]
+async fn a_node_that_stops_lets_go_of_open_streams() {
+    let both = Both::start().await;
+    both.rest.declare("svc:a", json!({})).await;
+    let mut resources = both.resources();
+    let pushing = tokio::spawn(async move { resources.push_observations(stream::pending()).await });
+    let asked = HealthCheckRequest { service: String::new() };
+    let mut health =
+        HealthClient::new(both.channel.clone()).watch(asked).await.unwrap().into_inner();
+    health.message().await.unwrap().unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let began = Instant::now();
+    both.shutdown.cancel();
+    let cut = pushing.await.unwrap().unwrap_err();
+    assert_eq!(cut.code(), Code::Unavailable, "{cut}");
+    assert_eq!(cut.metadata().get("bellwether-accepted").unwrap(), "0");
+    while let Ok(Some(_)) = health.message().await {}
+    both.task.await.unwrap().unwrap();
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
 }

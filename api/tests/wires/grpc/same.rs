@@ -237,9 +237,26 @@ async fn events_metrics_coverage_and_health_are_those_of_rest() {
     same_fault(&rest, &refused);
 
     let shown = both.clusters().get_cluster(v1::GetClusterRequest {}).await.unwrap().into_inner();
-    let (shown, rest) =
-        (object(&shown.cluster.unwrap()), both.rest.get("/api/v1/cluster").await.json());
-    assert_eq!((&shown["id"], &shown["nodes"]), (&rest["id"], &rest["nodes"]));
+    let rest = both.rest.get("/api/v1/cluster").await.json();
+    assert_eq!(
+        (json!(shown.id), json!(shown.node_id)),
+        (rest["id"].clone(), rest["node_id"].clone())
+    );
+    let [node] = &shown.nodes[..] else { panic!("{shown:?}") };
+    let one = &rest["nodes"][0];
+    assert_eq!((json!(node.name), json!(node.leads)), (one["name"].clone(), one["leads"].clone()));
+    let of = |shard: &v1::ClusterShard| {
+        let group = shard.group.clone().expect("a group");
+        json!({"shard": shard.shard, "leader": group.leader, "term": group.term,
+            "voters": group.voters, "resources": shard.resources})
+    };
+    let wanted = |shard: &Value| {
+        json!({"shard": shard["shard"], "leader": shard["leader"], "term": shard["term"],
+            "voters": shard["voters"], "resources": shard["resources"]})
+    };
+    let shards: Vec<Value> = shown.shards.iter().map(of).collect();
+    let listed: Vec<Value> = rest["shards"].as_array().unwrap().iter().map(wanted).collect();
+    assert_eq!(shards, listed);
     let asked = v1::DrainNodeRequest { node: "none".to_owned() };
     let refused = both.clusters().drain_node(asked).await.unwrap_err();
     same_fault(&both.rest.call("POST", "/api/v1/cluster/nodes/none/drain").await, &refused);

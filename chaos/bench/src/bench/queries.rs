@@ -24,6 +24,7 @@ use crate::{
     load::{Client, Load, Pace, drive},
     peer::etcd::{self, Etcd},
     plan::{Plan, Side},
+    process::free_port,
     report::Outcome,
 };
 use clients::{EtcdReader, OurReader, Question};
@@ -40,18 +41,28 @@ const CONNECTIONS: usize = 64;
 const WARM: Duration = Duration::from_millis(500);
 const SPAN: Duration = Duration::from_secs(3);
 
-/// One kind of question, and how fresh its answer must be.
+/// What ours is asked over. etcd knows gRPC alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wire {
+    Rest,
+    Grpc,
+}
+
+/// One kind of question, how fresh its answer must be, and over what it is asked.
 #[derive(Debug, Clone, Copy)]
 struct Cell {
     question: Question,
     stale: bool,
+    wire: Wire,
 }
 
-const CELLS: [Cell; 4] = [
-    Cell { question: Question::Get, stale: false },
-    Cell { question: Question::Get, stale: true },
-    Cell { question: Question::List, stale: false },
-    Cell { question: Question::List, stale: true },
+const CELLS: [Cell; 6] = [
+    Cell { question: Question::Get, stale: false, wire: Wire::Rest },
+    Cell { question: Question::Get, stale: true, wire: Wire::Rest },
+    Cell { question: Question::List, stale: false, wire: Wire::Rest },
+    Cell { question: Question::List, stale: true, wire: Wire::Rest },
+    Cell { question: Question::Get, stale: false, wire: Wire::Grpc },
+    Cell { question: Question::List, stale: false, wire: Wire::Grpc },
 ];
 
 /// What one side did in one cell of one pair.
@@ -73,16 +84,18 @@ async fn run(plan: &Plan) -> Result<Outcome> {
     plan.progress(&format!("6 queries: declaring {resources} resources"));
     let target = Targets::start(Protocol::Tcp, 1).await?;
     let address = target.address(0).to_string();
-    let ours = Ours::start(plan, &synthetic(resources, &address)).await?;
+    let grpc = free_port()?;
+    let ours = Ours::start(plan, &synthetic(resources, &address).grpc(grpc)).await?;
     ours.has_checked(resources).await?;
     let value = clients::value_size(&ours.address()).await?;
     let peer = match &program {
         Ok(program) => Some(fill(plan, program, resources, value).await?),
         Err(_) => None,
     };
-    let sides = Sides { ours, peer, resources };
+    let sides = Sides { ours, grpc: format!("http://127.0.0.1:{grpc}"), peer, resources };
     let rates = sides.calibrate(plan).await?;
-    let (mut mine, mut theirs): (Samples, Samples) = (vec![vec![]; 4], vec![vec![]; 4]);
+    let (mut mine, mut theirs): (Samples, Samples) =
+        (vec![vec![]; CELLS.len()], vec![vec![]; CELLS.len()]);
     for (pair, order) in plan.pairs() {
         for (n, cell) in CELLS.into_iter().enumerate() {
             plan.progress(&format!(
@@ -122,14 +135,16 @@ async fn fill(plan: &Plan, program: &Path, keys: usize, value: usize) -> Result<
 /// Both servers, which stay up for the whole of it: at rest they cost next to nothing.
 struct Sides {
     ours: Ours,
+    /// Where ours serves gRPC.
+    grpc: String,
     peer: Option<Etcd>,
     resources: usize,
 }
 
 impl Sides {
     /// Half of what the slower side can do: the rates of the open loops, by cell.
-    async fn calibrate(&self, plan: &Plan) -> Result<[f64; 4]> {
-        let mut rates = [0.0; 4];
+    async fn calibrate(&self, plan: &Plan) -> Result<[f64; CELLS.len()]> {
+        let mut rates = [0.0; CELLS.len()];
         for (cell, rate) in CELLS.into_iter().zip(&mut rates) {
             plan.progress(&format!("6 queries: finding the rate of {cell:?}"));
             *rate = closed(plan, self.our_readers(cell).await?).await?.rate() / 2.0;
@@ -155,7 +170,10 @@ impl Sides {
     async fn our_readers(&self, cell: Cell) -> Result<Vec<OurReader>> {
         let mut readers = Vec::with_capacity(CONNECTIONS);
         for n in 0..CONNECTIONS {
-            let address = self.ours.address();
+            let address = match cell.wire {
+                Wire::Rest => self.ours.address(),
+                Wire::Grpc => self.grpc.clone(),
+            };
             readers.push(OurReader::open(&address, cell, self.resources, n as u64).await?);
         }
         Ok(readers)

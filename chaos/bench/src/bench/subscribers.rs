@@ -4,6 +4,7 @@
 //! client has read it, so that its commit is within the figure on both sides.
 
 mod changes;
+mod messages;
 mod sse;
 mod streams;
 mod table;
@@ -60,10 +61,19 @@ struct Figures {
     behind: Duration,
 }
 
+/// What ours is watched over. etcd knows gRPC alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Wire {
+    #[default]
+    Sse,
+    Grpc,
+}
+
 /// What was measured with so many watches, pair by pair.
 #[derive(Debug, Default)]
 struct Size {
     watchers: usize,
+    wire: Wire,
     ours: Vec<Figures>,
     peers: Vec<Figures>,
     /// What went wrong: then there are no figures of this size.
@@ -74,8 +84,9 @@ async fn run(plan: &Plan) -> Result<Outcome> {
     let program = etcd::available().await;
     let sizes = if plan.quick { &WATCHERS[..1] } else { &WATCHERS[..] };
     let mut measured = Vec::new();
-    for watchers in sizes.iter().copied() {
-        let mut size = Size { watchers, ..Size::default() };
+    let wires = [Wire::Sse, Wire::Grpc];
+    for (watchers, wire) in sizes.iter().flat_map(|size| wires.map(|wire| (*size, wire))) {
+        let mut size = Size { watchers, wire, ..Size::default() };
         if let Err(why) = pairs(plan, program.as_deref().ok(), &mut size).await {
             size.failed = Some(format!("{why:#}"));
         }
@@ -93,10 +104,14 @@ async fn pairs(plan: &Plan, program: Option<&Path>, size: &mut Size) -> Result<(
     for (pair, order) in plan.pairs() {
         for side in order {
             let of = format!("pair {} of {}, {side:?}", pair + 1, plan.pair_count);
-            plan.progress(&format!("8 watchers: {watchers}, {of}"));
+            plan.progress(&format!("8 watchers: {watchers}, {:?}, {of}", size.wire));
             match (side, program) {
                 (Side::Ours, _) => {
-                    size.ours.push(of_ours(plan, watchers).await.context("ours")?);
+                    let figures = match size.wire {
+                        Wire::Sse => over_sse(plan, watchers).await,
+                        Wire::Grpc => over_grpc(plan, watchers).await,
+                    };
+                    size.ours.push(figures.context("ours")?);
                 }
                 (Side::Peer, Some(program)) => {
                     size.peers.push(of_etcd(plan, program, watchers).await.context("etcd")?);
@@ -108,9 +123,31 @@ async fn pairs(plan: &Plan, program: Option<&Path>, size: &mut Size) -> Result<(
     Ok(())
 }
 
-async fn of_ours(plan: &Plan, watchers: usize) -> Result<Figures> {
+async fn ours(plan: &Plan) -> Result<Cluster> {
     let cluster = Cluster::start(plan, &Config::new().timing("1h", "3s")).await?;
     cluster.declare(sse::declarations()).await?;
+    Ok(cluster)
+}
+
+async fn over_grpc(plan: &Plan, watchers: usize) -> Result<Figures> {
+    let cluster = ours(plan).await?;
+    let connections = messages::Connections::open(&cluster.grpc).await?;
+    let mut stalled = Vec::new();
+    let mut readers = Vec::new();
+    for n in 0..watchers {
+        if is_stalled(n) {
+            let channel = messages::connect(&cluster.grpc[n % cluster.grpc.len()]).await?;
+            stalled.push(messages::Watch::open(channel).await?);
+        } else {
+            readers.push(messages::Watch::open(connections.get(n)).await?);
+        }
+    }
+    let writer = sse::Reports::to(cluster.clients());
+    measure(plan, readers, Changes::begin(writer), || cluster.cpu_seconds()).await
+}
+
+async fn over_sse(plan: &Plan, watchers: usize) -> Result<Figures> {
+    let cluster = ours(plan).await?;
     let mut stalled = Vec::new();
     let mut readers = Vec::new();
     for n in 0..watchers {

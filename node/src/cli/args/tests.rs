@@ -46,6 +46,14 @@ fn mistakes_are_usage_errors_that_help() {
     assert!(refused("bellwether check config").contains("FILE"));
     assert!(refused("bellwether maintenance add m --for 1h").contains("ID"));
     assert!(refused("bellwether maintenance add m host:a").contains("--for"));
+    assert!(refused("bellwether events tail --pulsar http://x").contains("pulsar://HOST:PORT"));
+    assert!(refused("bellwether events tail --token-file x").contains("--pulsar"));
+    assert!(
+        refused("bellwether events tail --pulsar pulsar://x -l a=b").contains("cannot be used")
+    );
+    assert!(
+        refused("bellwether events verify a.jsonl --pulsar pulsar://x").contains("cannot be used")
+    );
     assert!(refused("bellwether sinks reset pulsar").contains("--to"));
     assert!(refused("bellwether sinks reset pulsar --to 3").contains("SHARD:OFFSET"));
     assert!(refused("bellwether get --server ftp://x").contains("http://127.0.0.1:7420"));

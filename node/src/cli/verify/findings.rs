@@ -92,7 +92,7 @@ impl Report {
             .collect();
         json!({
             "files": self.files, "events": self.events,
-            "repeats": self.totals.repeats, "gaps": self.totals.gaps,
+            "repeats": self.totals.repeats, "sent_again": self.totals.again, "gaps": self.totals.gaps,
             "lost_events": self.totals.lost, "shards": self.shards, "resources": self.resources,
             "first": self.first, "last": self.last,
             "problems": self.findings.count, "first_problems": offenders,
@@ -133,6 +133,10 @@ impl Report {
             0 => String::new(),
             n => format!(", {} repeated in another file", grouped(n)),
         };
+        let again = match self.totals.again {
+            0 => String::new(),
+            n => format!(", {} sent again", grouped(n)),
+        };
         let gaps = gaps(self.totals);
         let ids = match self.ids_forgotten {
             true => "; ids were compared among neighbours only",
@@ -145,7 +149,7 @@ impl Report {
             n => format!("{} problems", grouped(n)),
         };
         format!(
-            "{} events of {} resources in {} shards{repeats}{gaps}{span}{ids}: {verdict}\n",
+            "{} events of {} resources in {} shards{repeats}{again}{gaps}{span}{ids}: {verdict}\n",
             grouped(self.events),
             grouped(self.resources as u64),
             self.shards

@@ -14,7 +14,7 @@ use super::{
     lives::Lives,
     reader::{self, Lines},
     seen::SeenIds,
-    streams::{Due, Streams},
+    streams::{Due, Repeats, Streams},
     told::{Line, StreamId},
 };
 
@@ -38,7 +38,7 @@ struct Input {
 impl Merge {
     /// Opens the files. More than one is read twice: where a shard's offsets begin is only
     /// known once all of them were seen.
-    pub(super) fn new(paths: &[PathBuf]) -> Result<Self, Failure> {
+    pub(super) fn new(paths: &[PathBuf], repeats: Repeats) -> Result<Self, Failure> {
         let mut firsts = BTreeMap::new();
         if paths.len() > 1 {
             for (file, path) in paths.iter().enumerate() {
@@ -51,7 +51,7 @@ impl Merge {
         };
         Ok(Self {
             files: paths.iter().enumerate().map(open).collect::<Result<_, _>>()?,
-            streams: Streams::new(firsts, paths.len()),
+            streams: Streams::new(firsts, paths.len(), repeats),
             lives: Lives::default(),
             ids: SeenIds::default(),
             report: Report { files: paths.to_vec(), ..Report::default() },

@@ -22,7 +22,17 @@ pub(super) struct Streams {
     in_file: HashMap<(usize, StreamId), u64>,
     waiting: usize,
     max_waiting: usize,
+    repeats: Repeats,
     totals: Totals,
+}
+
+/// What it means that a source tells the same again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repeats {
+    /// A file never does.
+    Wrong,
+    /// A topic may, after a kill: who drops them sees everything once.
+    Usual,
 }
 
 /// What was counted over all streams.
@@ -34,6 +44,8 @@ pub(super) struct Totals {
     pub(super) gaps: u64,
     /// Events that gaps stand for, those that another file holds left out.
     pub(super) lost: u64,
+    /// What a source told again, where that is usual.
+    pub(super) again: u64,
 }
 
 /// An event whose turn has come.
@@ -48,11 +60,11 @@ pub(super) struct Due {
 
 impl Streams {
     /// `firsts` are the lowest offsets, where more than one file is read.
-    pub(super) fn new(firsts: BTreeMap<StreamId, u64>, files: usize) -> Self {
+    pub(super) fn new(firsts: BTreeMap<StreamId, u64>, files: usize, repeats: Repeats) -> Self {
         let streams = firsts.into_iter().map(|(id, first)| (id, Stream::new(first))).collect();
         let max_waiting = if files > 1 { MAX_WAITING } else { 0 };
         let totals = Totals::default();
-        Self { streams, in_file: HashMap::new(), waiting: 0, max_waiting, totals }
+        Self { streams, in_file: HashMap::new(), waiting: 0, max_waiting, repeats, totals }
     }
 
     /// How many streams there are.
@@ -110,6 +122,10 @@ impl Streams {
         let key = (line.at().file, line.stream());
         let (shard, offset) = (key.1.shard, line.last_offset());
         let wrong = match self.in_file.get(&key).copied() {
+            Some(last) if offset <= last && self.repeats == Repeats::Usual => {
+                self.totals.again += 1;
+                return false;
+            }
             Some(last) if offset == last => format!("repeats offset {offset} of shard {shard}"),
             Some(last) if offset < last => {
                 format!("goes back to offset {offset} of shard {shard} after {last}")

@@ -75,13 +75,17 @@ impl History {
 }
 
 fn report_of(files: &[Vec<String>]) -> (Report, Vec<String>) {
+    report_with(files, Repeats::Wrong)
+}
+
+fn report_with(files: &[Vec<String>], repeats: Repeats) -> (Report, Vec<String>) {
     let directory = tempfile::tempdir().unwrap();
     let paths: Vec<PathBuf> =
         (0..files.len()).map(|n| directory.path().join(n.to_string())).collect();
     for (path, lines) in paths.iter().zip(files) {
         fs::File::create(path).unwrap().write_all(lines.concat().as_bytes()).unwrap();
     }
-    let report = verify(&paths).unwrap();
+    let report = verify(&paths, repeats).unwrap();
     let shown = report.findings.first.iter();
     let shown = shown.map(|(at, detail)| format!("{}:{}: {detail}", at.file, at.line)).collect();
     (report, shown)
@@ -103,6 +107,22 @@ fn a_sound_file_is_complete_and_in_order() {
         "7 events of 2 resources in 2 shards, 2023-11-14T22:13:20.000Z to \
          2023-11-14T22:13:20.006Z: complete and in order\n"
     );
+}
+
+#[test]
+fn in_a_topic_what_is_sent_again_is_counted_and_what_is_missing_is_found() {
+    let mut lines = History::sound().lines();
+    let again = lines[lines.len() - 3..].to_vec();
+    lines.extend(again);
+    let (report, shown) = report_with(&[lines.clone()], Repeats::Usual);
+    assert_eq!((shown.len(), report.events, report.totals.again), (0, 7, 3));
+    assert!(report.to_text().contains(", 3 sent again"), "{}", report.to_text());
+    assert_eq!(report_of(&[lines.clone()]).0.findings.count, 3);
+    // An event that comes for the first time after a later one is no repeat.
+    let mut lines = History::sound().lines();
+    let moved = lines.remove(2);
+    lines.push(moved);
+    assert!(report_with(&[lines], Repeats::Usual).0.findings.count > 0);
 }
 
 #[test]

@@ -32,6 +32,13 @@ pub(super) fn decode(mut pulsar: Fields<'_>, place: Place<'_>) -> PulsarTarget {
             "a certificate says who the node is, and so does a token; set one of them",
         );
     }
+    if auth != PulsarAuth::None && !is_plain && admin_url.iter().any(|url| url.starts_with("http:"))
+    {
+        pulsar.problem(
+            "admin_url",
+            "the token would go there in the clear; write it as https://HOST:PORT",
+        );
+    }
     let compression = pulsar.optional("compression", compression).unwrap_or_default();
     pulsar.finish();
     PulsarTarget { url, admin_url, topic, tls, auth, compression }

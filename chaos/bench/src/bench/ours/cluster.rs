@@ -36,6 +36,8 @@ pub(in super::super) struct Cluster {
     pub(in super::super) nodes: Vec<Ours>,
     /// Where the nodes listen for each other.
     pub(in super::super) peer_ports: Vec<u16>,
+    /// Where the nodes serve gRPC.
+    pub(in super::super) grpc: Vec<String>,
     _certificates: TempDir,
 }
 
@@ -54,11 +56,12 @@ impl Cluster {
                 peers: peers.clone(),
                 certificates: certificates.path().canonicalize()?,
             };
-            let config = config.clone().member(membership);
+            let config = config.clone().grpc(place.grpc.port()).member(membership);
             nodes.push(Ours::launch(plan, &config, place.http.port())?);
         }
         let peer_ports = peers.iter().map(std::net::SocketAddr::port).collect();
-        let cluster = Self { nodes, peer_ports, _certificates: certificates };
+        let grpc = places.iter().map(|place| format!("http://{}", place.grpc)).collect();
+        let cluster = Self { nodes, peer_ports, grpc, _certificates: certificates };
         cluster.found().await?;
         cluster.formed().await?;
         Ok(cluster)

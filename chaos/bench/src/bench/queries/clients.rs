@@ -1,13 +1,14 @@
 //! The readers of both sides. Each has a connection of its own and checks every answer.
 
 use anyhow::{Context, Result, ensure};
+use api::v1::{self, resource_service_client::ResourceServiceClient};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::task::JoinSet;
 use tonic::transport::Channel;
 
 use super::{
     super::{http::Connection, ours::name},
-    Cell,
+    Cell, Wire,
 };
 use crate::{
     load::Client,
@@ -27,12 +28,17 @@ pub(super) enum Question {
     List,
 }
 
-/// Asks our API over HTTP/1.1.
+/// Asks our API, over HTTP/1.1 or gRPC.
 pub(super) struct OurReader {
-    connection: Connection,
+    connection: Way,
     cell: Cell,
     resources: usize,
     random: StdRng,
+}
+
+enum Way {
+    Rest(Connection),
+    Grpc(ResourceServiceClient<Channel>),
 }
 
 impl OurReader {
@@ -42,36 +48,92 @@ impl OurReader {
         resources: usize,
         seed: u64,
     ) -> Result<Self> {
-        let connection = Connection::open(address).await?;
+        let connection = match cell.wire {
+            Wire::Rest => Way::Rest(Connection::open(address).await?),
+            Wire::Grpc => {
+                let channel = Channel::from_shared(address.to_owned())?.connect().await?;
+                Way::Grpc(ResourceServiceClient::new(channel))
+            }
+        };
         Ok(Self { connection, cell, resources, random: StdRng::seed_from_u64(seed) })
     }
 }
 
 impl Client for OurReader {
     async fn once(&mut self) -> Result<()> {
-        let consistency = if self.cell.stale { "stale" } else { "linearizable" };
-        match self.cell.question {
-            Question::Get => {
-                let name = name(self.random.random_range(0..self.resources));
-                let path = format!("{RESOURCES}/service:{name}?consistency={consistency}");
-                let body = self.connection.get(&path).await?;
-                let begins = format!("{{\"resource_id\":\"service:{name}\"");
-                ensure!(body.starts_with(begins.as_bytes()), "the answer is not {name}");
-            }
-            Question::List => {
-                let team = self.random.random_range(0..self.resources / PAGE);
-                let path = format!(
-                    "{RESOURCES}?labels=team%3Dt{team}&limit={PAGE}&consistency={consistency}"
-                );
-                let body = self.connection.get(&path).await?;
-                let begins = format!("[{{\"resource_id\":\"service:{}\"", name(team * PAGE));
-                ensure!(body.starts_with(begins.as_bytes()), "the page is not that of t{team}");
-                let last = format!("\"resource_id\":\"service:{}\"", name(team * PAGE + PAGE - 1));
-                ensure!(holds_late(body, last.as_bytes()), "the page of t{team} is not whole");
-            }
+        let Self { connection, cell, resources, random } = self;
+        match connection {
+            Way::Rest(connection) => over_rest(connection, *cell, *resources, random).await,
+            Way::Grpc(client) => over_grpc(client, *cell, *resources, random).await,
         }
-        Ok(())
     }
+}
+
+async fn over_grpc(
+    client: &mut ResourceServiceClient<Channel>,
+    cell: Cell,
+    resources: usize,
+    random: &mut StdRng,
+) -> Result<()> {
+    let consistency =
+        if cell.stale { v1::Consistency::Stale } else { v1::Consistency::Linearizable };
+    let consistency = consistency.into();
+    match cell.question {
+        Question::Get => {
+            let resource_id = format!("service:{}", name(random.random_range(0..resources)));
+            let asked = v1::GetResourceRequest { resource_id: resource_id.clone(), consistency };
+            let answer = client.get_resource(asked).await?.into_inner().resource;
+            let is_it = answer.is_some_and(|resource| resource.resource_id == resource_id);
+            ensure!(is_it, "the answer is not {resource_id}");
+        }
+        Question::List => {
+            let team = random.random_range(0..resources / PAGE);
+            let labels = format!("team=t{team}");
+            let filter = Some(v1::ResourceFilter { labels, ..v1::ResourceFilter::default() });
+            let page_size = u32::try_from(PAGE)?;
+            let asked = v1::ListResourcesRequest {
+                filter,
+                page_size,
+                consistency,
+                ..v1::ListResourcesRequest::default()
+            };
+            let rows = client.list_resources(asked).await?.into_inner().resources;
+            let first = rows.first().map(|row| row.resource_id.clone());
+            let wanted = format!("service:{}", name(team * PAGE));
+            ensure!(first == Some(wanted), "the page is not that of t{team}");
+            ensure!(rows.len() == PAGE, "the page of t{team} is not whole");
+        }
+    }
+    Ok(())
+}
+
+async fn over_rest(
+    connection: &mut Connection,
+    cell: Cell,
+    resources: usize,
+    random: &mut StdRng,
+) -> Result<()> {
+    let consistency = if cell.stale { "stale" } else { "linearizable" };
+    match cell.question {
+        Question::Get => {
+            let name = name(random.random_range(0..resources));
+            let path = format!("{RESOURCES}/service:{name}?consistency={consistency}");
+            let body = connection.get(&path).await?;
+            let begins = format!("{{\"resource_id\":\"service:{name}\"");
+            ensure!(body.starts_with(begins.as_bytes()), "the answer is not {name}");
+        }
+        Question::List => {
+            let team = random.random_range(0..resources / PAGE);
+            let path =
+                format!("{RESOURCES}?labels=team%3Dt{team}&limit={PAGE}&consistency={consistency}");
+            let body = connection.get(&path).await?;
+            let begins = format!("[{{\"resource_id\":\"service:{}\"", name(team * PAGE));
+            ensure!(body.starts_with(begins.as_bytes()), "the page is not that of t{team}");
+            let last = format!("\"resource_id\":\"service:{}\"", name(team * PAGE + PAGE - 1));
+            ensure!(holds_late(body, last.as_bytes()), "the page of t{team} is not whole");
+        }
+    }
+    Ok(())
 }
 
 const RESOURCES: &str = "/api/v1/infrastructure/resources";

@@ -1,13 +1,13 @@
 //! Rows from what was measured.
 
-use super::{CELLS, Cell, Figures, Samples, clients::Question};
+use super::{CELLS, Cell, Figures, Samples, Wire, clients::Question};
 use crate::report::{Outcome, Row, Target};
 
 /// Everything that was measured.
 pub(super) struct Measured {
     pub(super) ours: Samples,
     pub(super) peers: Samples,
-    pub(super) rates: [f64; 4],
+    pub(super) rates: [f64; CELLS.len()],
     pub(super) value: usize,
     pub(super) resources: usize,
     pub(super) missing: Option<String>,
@@ -48,9 +48,13 @@ fn workload(cell: Cell) -> String {
         (_, false) => "linearizable",
         (_, true) => "stale / serializable",
     };
+    let wire = match cell.wire {
+        Wire::Rest => "",
+        Wire::Grpc => ", gRPC",
+    };
     match cell.question {
-        Question::Get => format!("get by id, {consistency}"),
-        Question::List => format!("label, limit 100, {consistency}"),
+        Question::Get => format!("get by id, {consistency}{wire}"),
+        Question::List => format!("label, limit 100, {consistency}{wire}"),
     }
 }
 
@@ -61,7 +65,7 @@ fn notes(measured: &Measured) -> Vec<String> {
             "{} resources; etcd has as many keys with values of {} bytes, our answer's size",
             measured.resources, measured.value
         ),
-        "64 connections on both sides: HTTP/1.1 kept alive and JSON for ours, gRPC for etcd; the client shares the processors with the server, and ours is the lighter one: compare the requests per CPU-second of the servers, too".to_owned(),
+        "64 connections on both sides: HTTP/1.1 kept alive and JSON for ours where nothing else is said, gRPC for etcd; the client shares the processors with the server, and ours over HTTP is the lighter one: compare the requests per CPU-second of the servers, too".to_owned(),
         "our list goes by a label over all shards; etcd's is a range of neighbouring keys".to_owned(),
         format!("open loops at half of what the slower side reaches, by workload: {rates} a second"),
         "every answer is checked: the right resource, or the first and the last of the page".to_owned(),

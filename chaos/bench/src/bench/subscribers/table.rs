@@ -1,6 +1,6 @@
 //! Rows from what was measured.
 
-use super::{BEHIND, CHANGES_A_SECOND, Figures, STALLED, Size};
+use super::{BEHIND, CHANGES_A_SECOND, Figures, STALLED, Size, Wire};
 use crate::report::{Outcome, Row, Target};
 
 type Column = (&'static str, fn(&Figures) -> f64, Option<Target>);
@@ -16,16 +16,20 @@ pub(super) fn outcome(measured: &[Size], missing: Option<&str>) -> Outcome {
     let rows = measured.iter().flat_map(|size| rows(size, missing)).collect();
     let notes = [
         "from the moment that a change is due to the moment that a client has read it: its commit is within the figure on both sides",
-        "ours: reports that change a resource's health, at the three nodes in turn, and a bare connection for each watch; etcd: puts of 600 bytes at its leader, and watches that share 24 connections, those that are stalled apart",
+        "ours: reports that change a resource's health, at the three nodes in turn, and a bare connection for each watch, or over gRPC watches that share 24 connections; etcd: puts of 600 bytes at its leader, and watches that share 24 connections, those that are stalled apart",
         "every watch that reads had every change, or the run fails; clients share the processors with the servers",
     ];
     Outcome { rows, notes: notes.map(str::to_owned).to_vec(), ..Outcome::default() }
 }
 
 fn rows(size: &Size, missing: Option<&str>) -> Vec<Row> {
-    let Size { watchers, ours, peers, failed } = size;
+    let Size { watchers, wire, ours, peers, failed } = size;
+    let wire = match wire {
+        Wire::Sse => "",
+        Wire::Grpc => " over gRPC",
+    };
     let workload = format!(
-        "{watchers} watches over three nodes, {} stalled, {CHANGES_A_SECOND} changes/s",
+        "{watchers} watches{wire} over three nodes, {} stalled, {CHANGES_A_SECOND} changes/s",
         watchers.div_ceil(STALLED)
     );
     let row = |(metric, of, target): Column| {
@@ -72,6 +76,7 @@ mod tests {
         };
         let size = |behind| Size {
             watchers: 200,
+            wire: Wire::Sse,
             ours: vec![figures(0)],
             peers: vec![figures(behind)],
             failed: None,
