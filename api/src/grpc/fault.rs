@@ -10,10 +10,11 @@ use crate::error::{ApiError, Kind};
 
 /// Who speaks, in the details of an error.
 pub(super) const DOMAIN: &str = "bellwether";
-/// Clients take some KiB of metadata, and end the connection where there is more: faults that are
-/// told, and characters of one and of the message.
-const MOST_FAULTS: usize = 10;
-const MOST_FAULT: usize = 200;
+/// Clients take some KiB of metadata, and end the connection where there is more: characters of a
+/// fault's field and of its description, of all faults that are told, and of the message.
+const MOST_FIELD: usize = 200;
+const MOST_DESCRIPTION: usize = 600;
+const MOST_OF_ALL: usize = 2_500;
 const MOST_MESSAGE: usize = 1_000;
 
 impl From<ApiError> for Status {
@@ -21,9 +22,15 @@ impl From<ApiError> for Status {
         let (kind, detail) = (error.kind(), cut(error.detail(), MOST_MESSAGE));
         let mut details = ErrorDetails::new();
         details.set_error_info(kind.reason(), DOMAIN, std::collections::HashMap::new());
-        for fault in error.errors().iter().take(MOST_FAULTS) {
-            let field = cut(fault.pointer.trim_matches(['?', '{', '}']), MOST_FAULT);
-            details.add_bad_request_violation(field, cut(&fault.detail, MOST_FAULT));
+        let mut told = 0;
+        for fault in error.errors() {
+            let field = cut(fault.pointer.trim_matches(['?', '{', '}']), MOST_FIELD);
+            let description = cut(&fault.detail, MOST_DESCRIPTION);
+            told += field.len() + description.len();
+            if told > MOST_OF_ALL {
+                break;
+            }
+            details.add_bad_request_violation(field, description);
         }
         if let Some(seconds) = kind.retry_after() {
             details.set_retry_info(Some(Duration::from_secs(seconds)));
@@ -101,7 +108,7 @@ mod tests {
         };
         let status = Status::from(ApiError::invalid((0..200).map(fault).collect()));
         assert!(status.details().len() < 6_000, "{}", status.details().len());
-        assert_eq!(status.get_error_details().bad_request().unwrap().field_violations.len(), 10);
+        assert_eq!(status.get_error_details().bad_request().unwrap().field_violations.len(), 3);
     }
 
     #[test]
