@@ -38,7 +38,8 @@ pub(crate) struct SinkResetView {
 #[utoipa::path(
     post, path = "/api/v1/sinks/{sink}/reset", tag = "events", operation_id = "resetSink",
     params(
-        ("sink" = String, Path, description = "Its name", min_length = 1, max_length = 200),
+        ("sink" = String, Path, description = "Its name",
+            pattern = r"^[^\u0000-\u001f\u007f-\u009f]{1,200}$"),
         ("to" = String, Query, description = "`oldest`: all that is kept is sent again. `latest`: \
             what it has not acknowledged is passed over. `SHARD:OFFSET`: one shard goes on with \
             this event",

@@ -42,7 +42,8 @@ pub(crate) struct SubscriptionView {
 #[utoipa::path(
     get, path = "/api/v1/sinks/{sink}/subscriptions", tag = "events",
     operation_id = "listSubscriptions",
-    params(("sink" = String, Path, description = "The sink's name", min_length = 1, max_length = 200)),
+    params(("sink" = String, Path, description = "The sink's name",
+            pattern = r"^[^\u0000-\u001f\u007f-\u009f]{1,200}$")),
     responses(
         (status = 200, description = "The subscriptions, by name", body = [SubscriptionView]),
         (status = 404, description = "This node runs no such sink",
@@ -66,10 +67,12 @@ pub(crate) async fn list_subscriptions(
     put, path = "/api/v1/sinks/{sink}/subscriptions/{name}", tag = "events",
     operation_id = "createSubscription",
     params(
-        ("sink" = String, Path, description = "The sink's name", min_length = 1, max_length = 200),
-        ("name" = String, Path, description = "Its name", min_length = 1, max_length = 200),
+        ("sink" = String, Path, description = "The sink's name",
+            pattern = r"^[^\u0000-\u001f\u007f-\u009f]{1,200}$"),
+        ("name" = String, Path, description = "Its name",
+            pattern = r"^[^\u0000-\u001f\u007f-\u009f]{1,200}$"),
         ("from" = Option<String>, Query, description = "Where it begins: `latest`, which is usual, \
-            `oldest` or a time (RFC 3339)", max_length = 40),
+            `oldest` or a time (RFC 3339)", pattern = r"^(oldest|latest|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2}))$"),
     ),
     responses(
         (status = 204, description = "Events are kept for it"),
@@ -95,10 +98,12 @@ pub(crate) async fn create_subscription(
     post, path = "/api/v1/sinks/{sink}/subscriptions/{name}/reset", tag = "events",
     operation_id = "resetSubscription",
     params(
-        ("sink" = String, Path, description = "The sink's name", min_length = 1, max_length = 200),
-        ("name" = String, Path, description = "Its name", min_length = 1, max_length = 200),
+        ("sink" = String, Path, description = "The sink's name",
+            pattern = r"^[^\u0000-\u001f\u007f-\u009f]{1,200}$"),
+        ("name" = String, Path, description = "Its name",
+            pattern = r"^[^\u0000-\u001f\u007f-\u009f]{1,200}$"),
         ("to" = String, Query, description = "Where it goes on: `oldest`, `latest` or a time \
-            (RFC 3339)", max_length = 40),
+            (RFC 3339)", pattern = r"^(oldest|latest|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2}))$"),
     ),
     responses(
         (status = 204, description = "It goes on there"),
@@ -125,8 +130,10 @@ pub(crate) async fn reset_subscription(
     delete, path = "/api/v1/sinks/{sink}/subscriptions/{name}", tag = "events",
     operation_id = "deleteSubscription",
     params(
-        ("sink" = String, Path, description = "The sink's name", min_length = 1, max_length = 200),
-        ("name" = String, Path, description = "Its name", min_length = 1, max_length = 200),
+        ("sink" = String, Path, description = "The sink's name",
+            pattern = r"^[^\u0000-\u001f\u007f-\u009f]{1,200}$"),
+        ("name" = String, Path, description = "Its name",
+            pattern = r"^[^\u0000-\u001f\u007f-\u009f]{1,200}$"),
     ),
     responses(
         (status = 204, description = "It is no more"),
