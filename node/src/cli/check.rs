@@ -100,5 +100,8 @@ fn sentence(file: &Path, config: &Config) -> String {
 
 fn checks_per_second(config: &Config) -> f64 {
     let probed = config.resources.iter().filter(|spec| spec.check.is_probed());
-    probed.map(|spec| 1.0 / spec.interval.as_duration().as_secs_f64()).sum()
+    // `sum` of none is minus zero.
+    probed
+        .map(|spec| 1.0 / spec.interval.as_duration().as_secs_f64())
+        .fold(0.0, |all, one| all + one)
 }

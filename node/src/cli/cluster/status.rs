@@ -69,11 +69,26 @@ fn human(cluster: &Value, output: &Output) -> String {
     told.push_str(&output.table(&nodes(cluster)));
     told.push('\n');
     told.push_str(&output.table(&shards(cluster)));
-    let moves = items(&cluster["moves"]);
+    let moves = moves(cluster);
     if !moves.is_empty() {
         told.push_str("\nMoving:\n");
-        for line in moves {
-            told.push_str(&format!("  {}\n", shown(line)));
+        for (groups, what) in moves {
+            told.push_str(&format!("  {}: {what}\n", groups.join(",")));
+        }
+    }
+    told
+}
+
+/// What is being done to replicas, and to those of which groups: of many, it is often the same.
+fn moves(cluster: &Value) -> Vec<(Vec<String>, String)> {
+    let meta = format!("group {}", items(&cluster["shards"]).len());
+    let mut told: Vec<(Vec<String>, String)> = Vec::new();
+    for line in items(&cluster["moves"]).iter().map(shown) {
+        let (group, what) = line.split_once(": ").unwrap_or((&line, ""));
+        let group = if group == meta { "meta" } else { group };
+        match told.iter_mut().find(|(_, known)| known == what) {
+            Some((groups, _)) => groups.push(group.trim_start_matches("group ").to_owned()),
+            None => told.push((vec![group.to_owned()], what.to_owned())),
         }
     }
     told
@@ -199,7 +214,8 @@ mod tests {
         json!({"id": "u", "name": "home", "meta": shard(0, Some(1)),
             "nodes": [node(1, "n1", None), node(2, "n2", Some("it cannot be reached"))],
             "shards": [shard(0, Some(1)), shard(1, None), shard(2, Some(1))],
-            "moves": ["group 1: add a learner"]})
+            "moves": ["group 1: add a learner", "group 0: blocked: full", "group 2: blocked: full",
+                "group 3: blocked: full"]})
     }
 
     #[test]
@@ -212,7 +228,7 @@ mod tests {
         has("meta    n1      n1 n2   -         4     -\n");
         has("0,2     n1      n1 n2   -         4     20\n");
         has("1       nobody  n1 n2   -         4     10\n");
-        has("Moving:\n  group 1: add a learner\n");
+        has("Moving:\n  group 1: add a learner\n  group 0,2,meta: blocked: full\n");
     }
 
     #[test]
