@@ -3,7 +3,7 @@
 mod connection;
 mod patient;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use axum::Router;
 use tokio::{
@@ -34,15 +34,17 @@ pub async fn serve(
     let room = Arc::clone(state.connections());
     let rules = Rules { limits: state.limits(), room, http2_only: false };
     let stops = shutdown.clone();
-    let unready = async {
-        stops.cancelled().await;
-        state.shutdown().cancel();
-        std::future::pending().await
-    };
     tokio::select! {
         outcome = serve_router(listener, router(state.clone()), rules, shutdown) => outcome,
-        never = unready => never,
+        never = turn_away(&state, stops) => match never {},
     }
+}
+
+/// Has what runs for callers end as soon as the node stops. It never ends itself.
+pub(crate) async fn turn_away(state: &ApiState, stops: CancellationToken) -> Infallible {
+    stops.cancelled().await;
+    state.shutdown().cancel();
+    std::future::pending().await
 }
 
 /// How a listener is served.

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     layer::accompany,
-    serve::{Rules, serve_router},
+    serve::{Rules, serve_router, turn_away},
     state::ApiState,
 };
 
@@ -69,15 +69,10 @@ pub async fn serve_grpc(
     let room = Arc::clone(state.connections());
     let rules = Rules { limits: state.limits(), room, http2_only: true };
     let stops = shutdown.clone();
-    let unready = async {
-        stops.cancelled().await;
-        state.shutdown().cancel();
-        std::future::pending().await
-    };
     tokio::select! {
         outcome = serve_router(listener, router, rules, shutdown) => outcome,
         never = teller.go_on(told) => match never {},
-        never = unready => never,
+        never = turn_away(&state, stops) => match never {},
     }
 }
 
