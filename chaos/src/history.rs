@@ -106,6 +106,9 @@ pub struct Bounds {
     /// Whether leads move only in order, so that no slot may be missed.
     #[serde(default)]
     pub planned: bool,
+    /// Whether the broker refuses messages in the middle of others, so that their order is lost.
+    #[serde(default)]
+    pub refusals: bool,
 }
 
 /// One fault.
@@ -213,6 +216,9 @@ pub struct State {
     /// What an independent consumer of the topic got, each once, in its order, where there is one.
     #[serde(default)]
     pub topic: Option<Vec<Told>>,
+    /// How many messages the topic holds that were sent again.
+    #[serde(default)]
+    pub repeats: usize,
     /// The ledger of each target, by resource id.
     pub ledgers: BTreeMap<String, Ledger>,
     /// What was wrong with an answer about coverage by itself.

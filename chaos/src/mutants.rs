@@ -63,6 +63,30 @@ pub const ALL: &[Mutant] = &[
         scenario: "kill",
     },
     Mutant {
+        name: "publish-before-commit-into-a-topic",
+        bug: "bug-publish-before-commit=return(100)",
+        with: "before-sync=sleep(20)",
+        scenario: "broker-of-one",
+    },
+    Mutant {
+        name: "cursor-past-what-a-broker-refused",
+        bug: "bug-cursor-ahead=return",
+        with: "",
+        scenario: "broker-refusing",
+    },
+    Mutant {
+        name: "resume-after-the-last-of-a-topic",
+        bug: "bug-resume-after-last=return",
+        with: "",
+        scenario: "broker-refusing",
+    },
+    Mutant {
+        name: "resume-without-reading-the-topic",
+        bug: "bug-no-tail-read=return",
+        with: "",
+        scenario: "broker-emptied",
+    },
+    Mutant {
         name: "drop-the-slots-of-a-restart",
         bug: "bug-restart-slots=return",
         with: "",

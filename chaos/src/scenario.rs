@@ -44,6 +44,8 @@ pub struct Scenario {
     pub clock_moves: bool,
     /// Whether leads move only in order, so that no slot may be missed.
     pub planned: bool,
+    /// Whether the broker refuses messages in the middle of others, so that their order is lost.
+    pub refusals: bool,
     /// Whether it needs the build of the node that has fail points.
     pub fail_points: bool,
     /// What it needs of the machine.
@@ -106,6 +108,7 @@ impl Scenario {
         memory: 1_024,
         clock_moves: false,
         planned: false,
+        refusals: false,
         fail_points: false,
         needs: &[],
         begin: |_| anyhow::bail!("the scenario has no fault"),
@@ -118,6 +121,7 @@ impl Scenario {
             memory: self.memory << 20,
             clock_moves: self.clock_moves,
             planned: self.planned,
+            refusals: self.refusals,
             nodes: self.nodes,
         }
     }

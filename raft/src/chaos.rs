@@ -15,6 +15,7 @@
 //! | `sink-before-write` | the file sink is about to write lines |
 //! | `sink-after-write-before-ack` | lines are synced and the publisher does not know |
 //! | `sink-fails` | `return`: the file sink's write fails with EIO |
+//! | `pulsar-damages` | `return`: a message goes out damaged; the broker refuses it, and takes those behind it |
 //! | `probe-panics` | a probe begins; for `panic` |
 //! | `probe-hangs` | `return`: a probe never ends; the pool's deadline must end it |
 //! | `actor-panics` | a resource actor was told to run a slot; for `panic` |
@@ -28,7 +29,9 @@
 //! | `bug-ack-before-fsync` | writes are acknowledged before the fsync | power cut; EIO of fsync; kill -9 with `before-sync=sleep(20)` | A |
 //! | `bug-skip-fsync` | with `1%return`, one fsync in a hundred is left out | kill -9, power cut; an answered write without an fdatasync before it | A |
 //! | `bug-publish-before-commit` | events reach the sink before their entry is durable; answers wait VALUE ms longer, such as `return(100)` | kill -9 with `before-sync=sleep(20)`, power cut on a slow disk | E: the file holds events that the shard lacks, the sink is `broken` |
-//! | `bug-cursor-ahead` | the cursor passes events that the sink has not acknowledged | `sink-fails`, EIO or a full disk at the event file; crash at `sink-before-write` | E: a gap |
+//! | `bug-cursor-ahead` | the cursor passes events that the sink has not acknowledged | `sink-fails`, EIO or a full disk at the event file; crash at `sink-before-write`; `pulsar-damages` | E: a gap; T |
+//! | `bug-resume-after-last` | publishing goes on after the last offset that a topic has, whatever is missing before it | `pulsar-damages`, and kills | T: an event is not in the topic |
+//! | `bug-no-tail-read` | publishing goes on at the cursor, and the topic is not read | a broker that comes back empty | T: an event is not in the topic |
 //! | `bug-restart-slots` | slots missed for a restart are not in the ledger | kill -9 longer than an interval | coverage adds up |
 //! | `bug-slot-twice` | apply takes a second result of a slot | `report-repeats` | coverage adds up; one failure counts twice |
 //! | `bug-lose-for-timer` | a pending `for:` begins anew at a restart | a stop in order while it is pending (after a kill it comes of the log again) | a transition comes late by the time before the kill |
@@ -60,7 +63,7 @@ use std::{
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-const NAMES: [&str; 32] = [
+const NAMES: [&str; 35] = [
     "before-append",
     "before-sync",
     "after-sync-before-ack",
@@ -68,6 +71,7 @@ const NAMES: [&str; 32] = [
     "sink-before-write",
     "sink-after-write-before-ack",
     "sink-fails",
+    "pulsar-damages",
     "probe-panics",
     "probe-hangs",
     "actor-panics",
@@ -79,6 +83,8 @@ const NAMES: [&str; 32] = [
     "bug-skip-fsync",
     "bug-publish-before-commit",
     "bug-cursor-ahead",
+    "bug-resume-after-last",
+    "bug-no-tail-read",
     "bug-restart-slots",
     "bug-slot-twice",
     "bug-lose-for-timer",

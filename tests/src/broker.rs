@@ -137,7 +137,7 @@ impl Broker {
         rustix::process::Pid::from_raw(i32::try_from(id).ok()?)
     }
 
-    /// Makes a topic with partitions, `TENANT/NAMESPACE/NAME`.
+    /// Makes a topic with partitions, `TENANT/NAMESPACE/NAME`, where it is not there yet.
     ///
     /// # Errors
     /// What it answers.
@@ -145,7 +145,9 @@ impl Broker {
         let url = self.admin(&format!("persistent/{topic}/partitions"));
         let request = reqwest::Client::new().put(url).header("content-type", "application/json");
         let answer = request.body(partitions.to_string()).timeout(ANSWER).send().await?;
-        answer.error_for_status()?;
+        if answer.status() != reqwest::StatusCode::CONFLICT {
+            answer.error_for_status()?;
+        }
         Ok(())
     }
 

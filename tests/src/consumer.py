@@ -6,7 +6,7 @@ import sys
 
 import pulsar
 
-url, topic, path = sys.argv[1:4]
+url, topic, path, life = sys.argv[1:5]
 client = pulsar.Client(url, logger=pulsar.ConsoleLogger(pulsar.LoggerLevel.Error))
 consumer = client.subscribe(
     topic,
@@ -19,7 +19,8 @@ with open(path, "a", encoding="utf-8") as file:
     while True:
         message = consumer.receive()
         event = dict(message.properties(), data=json.loads(message.data()))
-        event["message"] = str(message.message_id())
+        # Who begins anew may be at a broker that gives the same ids to others.
+        event["message"] = f"{life}/{message.message_id()}"
         file.write(json.dumps(event) + "\n")
         file.flush()
         consumer.acknowledge(message)

@@ -21,8 +21,13 @@ const PROGRAM: &str = include_str!("consumer.py");
 /// See the module. It ends when the value is dropped.
 #[derive(Debug)]
 pub struct Consumer {
-    child: Child,
+    python: PathBuf,
+    url: String,
+    topic: String,
     directory: TempDir,
+    /// How often it was started.
+    lives: u32,
+    child: Option<Child>,
 }
 
 /// What a consumer got.
@@ -49,19 +54,40 @@ impl Consumer {
     /// Where it does not come to that.
     pub fn start(python: &Path, url: &str, topic: &str) -> Result<Self> {
         let directory = tempfile::tempdir()?;
-        let program = directory.path().join("consumer.py");
-        std::fs::write(&program, PROGRAM)?;
-        let log = std::fs::File::create(directory.path().join("log"))?;
-        let mut command = Command::new(python);
-        command.arg(&program).args([url, topic]).arg(directory.path().join("events"));
+        std::fs::write(directory.path().join("consumer.py"), PROGRAM)?;
+        let (python, url, topic) = (python.to_owned(), url.to_owned(), topic.to_owned());
+        let mut consumer = Self { python, url, topic, directory, lives: 0, child: None };
+        consumer.resume()?;
+        Ok(consumer)
+    }
+
+    /// Starts it again, where it has been stopped. It keeps what it got.
+    ///
+    /// # Errors
+    /// It does not come to subscribe.
+    pub fn resume(&mut self) -> Result<()> {
+        self.stop();
+        self.lives += 1;
+        let path = |name: &str| self.directory.path().join(name);
+        let log = std::fs::File::create(path("log"))?;
+        let mut command = Command::new(&self.python);
+        command.arg(path("consumer.py")).args([&self.url, &self.topic]).arg(self.file(self.lives));
+        command.arg(self.lives.to_string());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
-        let mut child = command.spawn().context("cannot start the consumer")?;
+        let child = self.child.insert(command.spawn().context("cannot start the consumer")?);
         let output = child.stdout.take().context("it has no output")?;
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line)?;
-        let consumer = Self { child, directory };
-        ensure!(line.trim() == "ready", "the consumer does not subscribe: {}", consumer.log());
-        Ok(consumer)
+        ensure!(line.trim() == "ready", "the consumer does not subscribe: {}", self.log());
+        Ok(())
+    }
+
+    /// Ends it at once.
+    pub fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended by itself, which is what is wanted.
+            let _ = child.kill().and_then(|()| child.wait());
+        }
     }
 
     /// What came until now.
@@ -69,10 +95,11 @@ impl Consumer {
     /// # Errors
     /// What came is not as the contract says.
     pub fn consumed(&self) -> Result<Consumed> {
-        let path = self.directory.path().join("events");
-        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let read = |life| std::fs::read_to_string(self.file(life)).unwrap_or_default();
+        // Who was stopped in the middle of a line gets the message again.
+        let whole = |text: String| text[..text.rfind('\n').map_or(0, |end| end + 1)].to_owned();
+        let whole: String = (1..=self.lives).map(|life| whole(read(life))).collect();
         // Messages that were delivered again are no other messages.
-        let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
         let (mut messages, mut lines) = (BTreeSet::new(), String::new());
         for line in whole.lines() {
             let value: Value = serde_json::from_str(line)?;
@@ -89,6 +116,10 @@ impl Consumer {
         Ok(Consumed { events, repeats })
     }
 
+    fn file(&self, life: u32) -> PathBuf {
+        self.directory.path().join(format!("events-{life}"))
+    }
+
     fn log(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
@@ -96,7 +127,6 @@ impl Consumer {
 
 impl Drop for Consumer {
     fn drop(&mut self) {
-        // A destructor has nobody to tell.
-        let _ = self.child.kill().and_then(|()| self.child.wait());
+        self.stop();
     }
 }

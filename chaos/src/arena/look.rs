@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use harness::{
     Client,
     cluster::name,
+    consumer::Consumed,
     eventually,
     oracle::{EventFile, Ledger, Told},
 };
@@ -55,7 +56,9 @@ impl Arena {
         let wall = wall_clock()? - i64::try_from(self.now())?;
         let Picture { asked, answered, rows, replicas } = self.until_it_agrees().await?;
         let (Files { events, places: files }, torn) = self.files(&rows).await;
-        let topic = self.consumed(&events).await?;
+        let consumed = self.consumed(&events).await?;
+        let repeats = consumed.as_ref().map_or(0, |consumed| consumed.repeats);
+        let topic = consumed.map(|consumed| consumed.events);
         self.history.state = State {
             asked,
             answered,
@@ -65,6 +68,7 @@ impl Arena {
             files,
             torn,
             topic,
+            repeats,
             ledgers,
             ledger_errors,
             settled,
@@ -78,7 +82,7 @@ impl Arena {
 
     /// What the consumer got, once it has as much as was decided, or the time is up: who judges tells
     /// what is missing.
-    async fn consumed(&mut self, decided: &[Told]) -> Result<Option<Vec<Told>>> {
+    async fn consumed(&mut self, decided: &[Told]) -> Result<Option<Consumed>> {
         let Some(consumer) = &self.consumer else { return Ok(None) };
         let started = Instant::now();
         loop {
@@ -90,7 +94,7 @@ impl Arena {
                     round: self.round,
                     what: format!("the topic holds {repeats} messages that were sent again"),
                 });
-                return Ok(Some(consumed.events));
+                return Ok(Some(consumed));
             }
             tokio::time::sleep(PAUSE).await;
         }

@@ -1,5 +1,6 @@
 //! **T**: a consumer of the topic that drops what it has had has every event, in order, each once. How many
-//! were in the topic more than once is told, and no fault.
+//! were in the topic more than once is told, and no fault where something was hurt. A broker that refuses one
+//! message and takes the next has them in another order; nothing may be lost even then.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +16,21 @@ pub(super) fn judge(history: &History) -> Judgement {
             let why = "there was no consumer of a topic".to_owned();
             Judgement { broken: Vec::new(), not_judged: Some(why) }
         }
-        Some(topic) => violations(&history.state.events, topic).into(),
+        Some(topic) => {
+            let mut wrong = violations(&history.state.events, topic);
+            if !history.bounds.refusals {
+                wrong.extend(disorder(topic));
+            }
+            if history.bounds.planned && history.state.repeats > 0 {
+                let repeats = history.state.repeats;
+                wrong.push(format!("{repeats} messages were sent again, and nothing was hurt"));
+            }
+            wrong.into()
+        }
     }
 }
 
-fn violations(decided: &[Told], topic: &[Told]) -> Vec<String> {
+fn disorder(topic: &[Told]) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut last: BTreeMap<u64, u64> = BTreeMap::new();
     for event in topic {
@@ -29,6 +40,11 @@ fn violations(decided: &[Told], topic: &[Told]) -> Vec<String> {
         }
         *before = event.offset.max(*before);
     }
+    wrong
+}
+
+fn violations(decided: &[Told], topic: &[Told]) -> Vec<String> {
+    let mut wrong = Vec::new();
     let told: BTreeMap<(u64, u64), &str> =
         topic.iter().map(|event| ((event.shard, event.offset), event.id.as_str())).collect();
     for event in decided {
@@ -48,12 +64,16 @@ mod tests {
     use super::*;
     use crate::invariants::fixture::well;
 
-    fn found(doctor: impl FnOnce(&mut Vec<Told>)) -> usize {
+    fn doctored(doctor: impl FnOnce(&mut Vec<Told>)) -> History {
         let mut history = well();
         let mut topic = history.state.events.clone();
         doctor(&mut topic);
         history.state.topic = Some(topic);
-        judge(&history).broken.len()
+        history
+    }
+
+    fn found(doctor: impl FnOnce(&mut Vec<Told>)) -> usize {
+        judge(&doctored(doctor)).broken.len()
     }
 
     #[test]
@@ -62,6 +82,24 @@ mod tests {
         assert_eq!(found(|topic| drop(topic.remove(1))), 1);
         assert!(found(|topic| topic.swap(0, 1)) > 0);
         assert_eq!(found(|topic| topic[0].id = "another".to_owned()), 1);
+    }
+
+    #[test]
+    fn a_broker_that_refuses_may_mix_them_up_and_lose_none() {
+        let mut history = doctored(|topic| topic.swap(0, 1));
+        history.bounds.refusals = true;
+        assert!(judge(&history).held());
+        history.state.topic.as_mut().unwrap().remove(0);
+        assert!(!judge(&history).held());
+    }
+
+    #[test]
+    fn what_is_sent_again_although_nothing_was_hurt_is_found() {
+        let mut history = doctored(|_| {});
+        history.state.repeats = 1;
+        assert!(judge(&history).held());
+        history.bounds.planned = true;
+        assert!(!judge(&history).held());
     }
 
     #[test]

@@ -1,19 +1,26 @@
 //! Row 17: the event broker is killed, stands still, or comes back, while leaders are killed and moved.
 
+mod emptied;
+mod of_one;
+mod refusing;
+mod well;
+
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use futures_util::future::{BoxFuture, FutureExt};
-use harness::{broker::Broker, cluster::name, component, consumer::Consumer};
+use harness::{broker::Broker, component, consumer::Consumer};
 use rand::RngExt;
 use tokio::{runtime::Handle, task::block_in_place};
 
-use super::leader_kill::kill_for_a_while;
+use super::{leader_kill::kill_for_a_while, planned::stop_in_order};
 use crate::{
     arena::Arena,
     mechanism::Mechanism,
     scenario::{Fault, Scenario, Site},
 };
+
+pub(super) use self::{emptied::EMPTIED, of_one::OF_ONE, refusing::REFUSING, well::WELL};
 
 pub(super) const BROKER: Scenario = Scenario {
     row: 17,
@@ -22,7 +29,7 @@ pub(super) const BROKER: Scenario = Scenario {
     invariants: "AEPLCMUT",
     nodes: 3,
     needs: &[Mechanism { name: "Apache Pulsar", probe }],
-    begin: |site| begin(site).map(|fault| Box::new(fault) as Box<dyn Fault>),
+    begin: |site| Ok(Box::new(BrokerDown(begin(site)?))),
     ..Scenario::USUAL
 };
 
@@ -39,7 +46,8 @@ fn probe() -> Result<(), String> {
     found.and_then(|()| Consumer::available().map(drop)).map_err(|missing| missing.to_string())
 }
 
-fn begin(site: &mut Site<'_>) -> Result<BrokerDown> {
+/// Starts a broker and who reads it, and has the nodes publish into it.
+fn begin(site: &mut Site<'_>) -> Result<Broker> {
     let program = component::find_now("pulsar")?;
     let python = Consumer::available()?;
     let broker = block_in_place(|| {
@@ -56,7 +64,7 @@ fn begin(site: &mut Site<'_>) -> Result<BrokerDown> {
         broker.url(),
         broker.admin_url()
     ));
-    Ok(BrokerDown(broker))
+    Ok(broker)
 }
 
 impl Fault for BrokerDown {
@@ -66,8 +74,8 @@ impl Fault for BrokerDown {
             arena.run(Duration::from_millis(moment)).await?;
             let away = Duration::from_millis(arena.random().random_range(AWAY));
             match arena.random().random_range(0..5) {
-                0 => self.kill(arena, away).await?,
-                1 => self.freeze(arena, away).await?,
+                0 => kill(&mut self.0, arena, away).await?,
+                1 => freeze(&self.0, arena, away).await?,
                 2 => {
                     arena.fault("kill -9 of the broker");
                     self.0.kill()?;
@@ -79,12 +87,7 @@ impl Fault for BrokerDown {
                     let leader = arena.by_leads().await?[0];
                     kill_for_a_while(arena, leader).await?;
                 }
-                _ => {
-                    let leader = *arena.by_leads().await?.first().context("no node runs")?;
-                    arena.fault(format!("{} is stopped in order", name(leader)));
-                    arena.stop_at(leader).await?;
-                    arena.start_at(leader).await?;
-                }
+                _ => stop_in_order(arena).await?,
             }
             arena.whole().await
         }
@@ -92,22 +95,20 @@ impl Fault for BrokerDown {
     }
 }
 
-impl BrokerDown {
-    async fn kill(&mut self, arena: &mut Arena, away: Duration) -> Result<()> {
-        arena.fault(format!("kill -9 of the broker for {away:?}"));
-        self.0.kill()?;
-        arena.run(away).await?;
-        self.0.launch().await
-    }
+async fn kill(broker: &mut Broker, arena: &mut Arena, away: Duration) -> Result<()> {
+    arena.fault(format!("kill -9 of the broker for {away:?}"));
+    broker.kill()?;
+    arena.run(away).await?;
+    broker.launch().await
+}
 
-    /// It takes messages into its sockets, and acknowledges none.
-    async fn freeze(&mut self, arena: &mut Arena, away: Duration) -> Result<()> {
-        let Some(pid) = self.0.pid() else { bail!("the broker does not run") };
-        arena.fault(format!("the broker stands still for {away:?}"));
-        let signal = |signal| rustix::process::kill_process(pid, signal);
-        signal(rustix::process::Signal::STOP)?;
-        let ran = arena.run(away).await;
-        signal(rustix::process::Signal::CONT)?;
-        ran
-    }
+/// It takes messages into its sockets, and acknowledges none.
+async fn freeze(broker: &Broker, arena: &mut Arena, away: Duration) -> Result<()> {
+    let Some(pid) = broker.pid() else { bail!("the broker does not run") };
+    arena.fault(format!("the broker stands still for {away:?}"));
+    let signal = |signal| rustix::process::kill_process(pid, signal);
+    signal(rustix::process::Signal::STOP)?;
+    let ran = arena.run(away).await;
+    signal(rustix::process::Signal::CONT)?;
+    ran
 }

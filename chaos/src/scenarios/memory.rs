@@ -45,9 +45,10 @@ const LABELS: usize = 16;
 const LABEL: usize = 60;
 const AT_ONCE: usize = 8;
 const READERS: usize = 300;
-/// What the node may use beyond what it uses just after a start, in bytes: its store fills its
-/// write buffers and its cache by and by (192 MiB), and part of the readers fit into the rest.
-const SPARE: u64 = 256 << 20;
+/// What the node may use beyond what it uses just after a start, in bytes. Answering readers at
+/// all takes a quarter of it and the store's buffers fill slowly, so that a few dozen lists that
+/// have not begun yet are what does not fit any more.
+const SPARE: u64 = 128 << 20;
 /// How long the readers have to fill it, in milliseconds.
 const PATIENCE: u64 = 30_000;
 const LIST: &str = "/api/v1/infrastructure/resources?limit=5000";

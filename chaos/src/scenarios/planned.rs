@@ -28,18 +28,20 @@ struct Planned;
 
 impl Fault for Planned {
     fn round<'a>(&'a mut self, arena: &'a mut Arena) -> BoxFuture<'a, Result<()>> {
-        async move {
-            let moment = arena.random().random_range(100..2_000);
-            arena.run(Duration::from_millis(moment)).await?;
-            let leader = *arena.by_leads().await?.first().context("no node runs")?;
-            arena.fault(format!("{} is stopped in order", name(leader)));
-            arena.stop_at(leader).await?;
-            let away = arena.random().random_range(0..2_000);
-            arena.run(Duration::from_millis(away)).await?;
-            arena.start_at(leader).await?;
-            // It gets leads back, which is planned as well.
-            arena.whole().await
-        }
-        .boxed()
+        stop_in_order(arena).boxed()
     }
+}
+
+/// Stops the node that leads most, and starts it again.
+pub(super) async fn stop_in_order(arena: &mut Arena) -> Result<()> {
+    let moment = arena.random().random_range(100..2_000);
+    arena.run(Duration::from_millis(moment)).await?;
+    let leader = *arena.by_leads().await?.first().context("no node runs")?;
+    arena.fault(format!("{} is stopped in order", name(leader)));
+    arena.stop_at(leader).await?;
+    let away = arena.random().random_range(0..2_000);
+    arena.run(Duration::from_millis(away)).await?;
+    arena.start_at(leader).await?;
+    // It gets leads back, which is planned as well.
+    arena.whole().await
 }

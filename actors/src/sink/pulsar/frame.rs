@@ -5,6 +5,7 @@ use pulsar::{
     error::ConnectionError,
     message::{Codec, Message},
 };
+use raft::failpoint;
 use tokio_util::{
     bytes::BytesMut,
     codec::{Decoder, Encoder},
@@ -41,7 +42,15 @@ impl Encoder<Message> for Bounded {
     type Error = ConnectionError;
 
     fn encode(&mut self, message: Message, bytes: &mut BytesMut) -> Result<(), ConnectionError> {
-        self.0.encode(message, bytes)
+        let is_event = message.payload.is_some();
+        self.0.encode(message, bytes)?;
+        if is_event
+            && failpoint!("pulsar-damages").is_some()
+            && let Some(last) = bytes.last_mut()
+        {
+            *last ^= 1;
+        }
+        Ok(())
     }
 }
 

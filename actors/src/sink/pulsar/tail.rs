@@ -12,7 +12,7 @@ use model::{
     event::ClusterIdentity,
 };
 use pulsar::message::{Message, Payload, proto::MessageIdData};
-use raft::SinkCursor;
+use raft::{SinkCursor, bug};
 use tokio::time::timeout;
 use tracing::warn;
 
@@ -47,6 +47,10 @@ pub(super) async fn read(
     cursor: &SinkCursor,
 ) -> Result<(Flight<Place>, bool), SinkError> {
     let (cursor, same) = understood(cursor, source.life);
+    if bug!("bug-no-tail-read") {
+        return Ok((Flight::after(cursor.offset, cursor.position.filter(|_| same)), false));
+    }
+    let mut furthest = None;
     let wanted = cursor.position.filter(|_| same);
     let mut consumer = Consumer::open(wire, source.topic, wanted, 1).await?;
     let mut first = consumer.next(wire).await?;
@@ -70,7 +74,10 @@ pub(super) async fn read(
     let mut foreign = 0_u64;
     while let Some((position, payload)) = first {
         match message::read(&payload.metadata, source.shard, source.cluster) {
-            Some((epoch, span)) => reading.take(epoch, span, position),
+            Some((epoch, span)) => {
+                furthest = furthest.max(Some((span.last, position)));
+                reading.take(epoch, span, position);
+            }
             None => foreign += 1,
         }
         first = consumer.next(wire).await?;
@@ -79,7 +86,12 @@ pub(super) async fn read(
         warn!(topic = source.topic, foreign, "the topic holds messages that others have sent");
     }
     consumer.close(wire).await?;
-    let (flight, tell) = reading.end();
+    let (mut flight, tell) = reading.end();
+    if bug!("bug-resume-after-last")
+        && let Some((offset, position)) = furthest
+    {
+        flight = Flight::after(offset, Some(position));
+    }
     Ok((flight, tell.is_some()))
 }
 
