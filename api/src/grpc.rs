@@ -4,6 +4,7 @@
 //! decided here.
 
 mod cluster;
+mod count;
 mod coverage;
 mod document;
 mod fault;

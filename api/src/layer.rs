@@ -10,4 +10,4 @@ pub(crate) use accompany::accompany;
 pub(crate) use admit::{admit, admitted};
 pub(crate) use deadline::deadline;
 pub(crate) use panics::catch_panics;
-pub(crate) use shed::{LargeReads, shed, spared};
+pub(crate) use shed::{AT_ONCE, LargeReads, shed, spared};

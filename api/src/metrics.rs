@@ -5,12 +5,14 @@
 mod census;
 mod export;
 mod gauges;
+mod grpc;
 mod http;
 mod own;
 mod text;
 
 pub(crate) use census::Census;
 pub(crate) use export::*;
+pub(crate) use grpc::GrpcMetrics;
 pub(crate) use http::HttpMetrics;
 pub(crate) use own::*;
 
@@ -18,6 +20,8 @@ use axum::http::{HeaderName, HeaderValue, header::CONTENT_TYPE};
 
 const HTTP_REQUESTS: &str = "bellwether_http_requests";
 const HTTP_DURATION: &str = "bellwether_http_request_duration";
+const GRPC_CALLS: &str = "bellwether_grpc_calls";
+const GRPC_DURATION: &str = "bellwether_grpc_call_duration";
 const RESOURCES: &str = "bellwether_resources";
 const OUTBOX_LENGTH: &str = "bellwether_outbox_length";
 const RAFT_TERM: &str = "bellwether_raft_term";

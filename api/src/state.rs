@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     layer::LargeReads,
     limits::Limits,
-    metrics::{Census, HttpMetrics},
+    metrics::{Census, GrpcMetrics, HttpMetrics},
     sinks::{SubscriptionFault, SubscriptionHook},
     watch::Recent,
 };
@@ -35,6 +35,7 @@ struct Inner {
     shards: Shards,
     hooks: Hooks,
     http: HttpMetrics,
+    grpc: GrpcMetrics,
     census: Census,
     in_flight: Arc<Semaphore>,
     pushes: Semaphore,
@@ -179,6 +180,7 @@ impl ApiState {
     pub fn new(shards: Shards, hooks: Hooks) -> Self {
         Self(Arc::new(Inner {
             http: HttpMetrics::new(),
+            grpc: GrpcMetrics::new(),
             census: Census::default(),
             in_flight: Arc::new(Semaphore::new(hooks.limits.in_flight)),
             pushes: Semaphore::new((hooks.limits.in_flight / 4).max(1)),
@@ -214,6 +216,10 @@ impl ApiState {
 
     pub(crate) fn http(&self) -> &HttpMetrics {
         &self.0.http
+    }
+
+    pub(crate) fn grpc(&self) -> &GrpcMetrics {
+        &self.0.grpc
     }
 
     pub(crate) fn census(&self) -> &Census {

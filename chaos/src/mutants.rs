@@ -64,8 +64,9 @@ pub const ALL: &[Mutant] = &[
     },
     Mutant {
         name: "publish-before-commit-into-a-topic",
-        bug: "bug-publish-before-commit=return(100)",
-        with: "before-sync=sleep(20)",
+        bug: "bug-publish-before-commit=return(200)",
+        // A broker takes longer than a file.
+        with: "before-sync=sleep(80)",
         scenario: "broker-of-one",
     },
     Mutant {

@@ -88,7 +88,8 @@ impl Broker {
     /// Where it does not come to serve.
     pub async fn launch(&mut self) -> Result<()> {
         let output = std::fs::File::create(self.directory.path().join("output"))?;
-        let mut command = Command::new(&self.program);
+        let mut command = Command::new("nice");
+        command.args(["-n", &raised().to_string()]).arg(&self.program);
         command.arg(self.directory.path().join("pulsar"));
         command.args([self.port.to_string(), self.http.to_string()]);
         command.args(self.gate.as_ref().map(Gate::settings).transpose()?.unwrap_or_default());
@@ -209,6 +210,11 @@ impl Broker {
         let value = properties[name].as_str().with_context(|| format!("it has no {name}"))?;
         Ok(value.to_owned())
     }
+}
+
+/// How far this process is put above others. A broker, which is busy while it starts, must not have that of it.
+fn raised() -> i32 {
+    rustix::process::getpriority_process(None).map_or(0, |priority| (-priority).max(0))
 }
 
 impl Drop for Broker {

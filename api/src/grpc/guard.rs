@@ -8,7 +8,7 @@ use tonic::{Response, Status};
 
 use crate::{
     error::{ApiError, Kind},
-    layer::spared,
+    layer::{AT_ONCE, spared},
     state::ApiState,
 };
 
@@ -31,7 +31,7 @@ pub(super) async fn large<T>(
     api: &ApiState,
     work: BoxFuture<'_, Result<Response<T>, ApiError>>,
 ) -> Result<Response<T>, Status> {
-    let _under_way = spared(api)?;
+    let _under_way = spared(api, AT_ONCE)?;
     small(work).await
 }
 

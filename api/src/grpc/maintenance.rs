@@ -1,5 +1,6 @@
 //! `MaintenanceService`.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use model::WallTime;
 use raft::MaintenanceView;
 use serde_json::{Map, Value, json};
@@ -12,7 +13,7 @@ use super::{
     show,
     v1::{self, maintenance_service_server::MaintenanceService},
 };
-use crate::{error::ApiError, maintenance, state::ApiState};
+use crate::{error::ApiError, limits::Limits, maintenance, state::ApiState};
 
 /// See the module.
 pub(super) struct Windows(pub(super) ApiState);
@@ -21,14 +22,15 @@ pub(super) struct Windows(pub(super) ApiState);
 impl MaintenanceService for Windows {
     async fn list_maintenance(
         &self,
-        _: Request<v1::ListMaintenanceRequest>,
+        request: Request<v1::ListMaintenanceRequest>,
     ) -> Result<Response<v1::ListMaintenanceResponse>, Status> {
+        let asked = request.into_inner();
         guard::large(
             &self.0,
             Box::pin(async {
+                let (limit, after) = place(&asked, self.0.limits())?;
                 let (stamp, windows) = maintenance::all(&self.0).await?;
-                let windows = windows.into_iter().map(shown).collect();
-                Ok(stamped(v1::ListMaintenanceResponse { windows }, &stamp))
+                Ok(stamped(page(windows, limit, after.as_deref()), &stamp))
             }),
         )
         .await
@@ -78,6 +80,46 @@ impl MaintenanceService for Windows {
 }
 
 /// The window as REST would have got it, so that it is read by the same rules.
+/// How many windows, and after which name.
+fn place(
+    asked: &v1::ListMaintenanceRequest,
+    limits: &Limits,
+) -> Result<(usize, Option<String>), ApiError> {
+    let wanted = usize::try_from(asked.page_size).unwrap_or(usize::MAX);
+    if wanted > limits.list_max {
+        let detail = format!("expected at most {}", limits.list_max);
+        return Err(ApiError::invalid_at("page_size", detail));
+    }
+    let limit = if wanted == 0 { limits.list_default } else { wanted };
+    if asked.page_token.is_empty() {
+        return Ok((limit, None));
+    }
+    let invalid = || {
+        let detail = "is no token of this list; send the `next_page_token` of the page before";
+        ApiError::invalid_at("page_token", detail)
+    };
+    let bytes = URL_SAFE_NO_PAD.decode(&asked.page_token).map_err(|_| invalid())?;
+    let after = String::from_utf8(bytes).map_err(|_| invalid())?;
+    reply::window(&after).map_err(|_| invalid())?;
+    Ok((limit, Some(after)))
+}
+
+/// They come by name.
+fn page(
+    windows: Vec<MaintenanceView>,
+    limit: usize,
+    after: Option<&str>,
+) -> v1::ListMaintenanceResponse {
+    let is_next =
+        |window: &MaintenanceView| after.is_none_or(|after| window.window.name.as_str() > after);
+    let rest: Vec<_> = windows.into_iter().filter(is_next).collect();
+    let count = rest.len();
+    let windows = reply::fitting(rest.into_iter().take(limit).map(shown));
+    let last = windows.last().filter(|_| windows.len() < count);
+    let next_page_token = last.map(|last| URL_SAFE_NO_PAD.encode(&last.name)).unwrap_or_default();
+    v1::ListMaintenanceResponse { windows, next_page_token }
+}
+
 fn body(asked: v1::PutMaintenanceRequest) -> Result<Value, ApiError> {
     let mut body = Map::new();
     let mut time = |name: &'static str, time: Option<prost_types::Timestamp>| {

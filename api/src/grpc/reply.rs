@@ -3,6 +3,7 @@
 
 use axum::http::HeaderMap;
 use model::{HealthStatus, ResourceId, WallTime};
+use prost::Message;
 use prost_types::Timestamp;
 use raft::Consistency;
 use tonic::metadata::MetadataMap;
@@ -18,6 +19,23 @@ use crate::{
 const LAST: i64 = 253_402_300_799_999;
 
 const NANOS: i32 = 1_000_000_000;
+
+/// What most clients take at once is 4 MiB: a page has less.
+const PAGE_BYTES: usize = 3 << 20;
+
+/// As many as fit on a page, and at least one.
+pub(super) fn fitting<M: Message>(rows: impl Iterator<Item = M>) -> Vec<M> {
+    let mut bytes = 0;
+    let mut page = Vec::new();
+    for row in rows {
+        bytes += row.encoded_len();
+        if bytes > PAGE_BYTES && !page.is_empty() {
+            break;
+        }
+        page.push(row);
+    }
+    page
+}
 
 /// An answer that says where it stands.
 pub(super) fn stamped<T>(answer: T, stamp: &Stamp) -> tonic::Response<T> {

@@ -6,7 +6,6 @@ use std::pin::Pin;
 
 use futures_util::Stream;
 use model::cursor::Cursor;
-use prost::Message as _;
 use raft::{DeclareOutcome, Precondition};
 use tonic::{Request, Response, Status, Streaming};
 
@@ -24,15 +23,12 @@ use super::{
 use crate::{
     events,
     headers::Stamp,
-    layer::spared,
+    layer::{AT_ONCE, spared},
     query,
     resources::{self, Declared, Listed, Place},
     state::ApiState,
     watch,
 };
-
-/// What most clients take at once is 4 MiB: a page has less.
-const PAGE_BYTES: usize = 3 << 20;
 
 /// See the module.
 pub(super) struct Resources(pub(super) ApiState);
@@ -128,7 +124,7 @@ impl ResourceService for Resources {
         &self,
         request: Request<v1::WatchResourcesRequest>,
     ) -> Result<Response<Self::WatchResourcesStream>, Status> {
-        let _under_way = spared(&self.0)?;
+        let _under_way = spared(&self.0, AT_ONCE)?;
         let asked = request.into_inner();
         let mut pairs = reply::filter(asked.filter)?;
         pairs.push(("cursor", asked.cursor));
@@ -186,16 +182,10 @@ impl ResourceService for Resources {
 /// As many rows as fit; the next page begins after them.
 fn page(listed: Listed) -> v1::ListResourcesResponse {
     let Listed { rows, place: Place { cursor, mut next }, .. } = listed;
-    let (mut resources, mut bytes) = (Vec::with_capacity(rows.len()), 0);
-    for row in &rows {
-        let resource = show::resource(row);
-        bytes += resource.encoded_len();
-        if bytes > PAGE_BYTES && !resources.is_empty() {
-            let after = rows[resources.len() - 1].resource.id().clone();
-            next = Some(query::PageStart { after, cursor: cursor.clone() });
-            break;
-        }
-        resources.push(resource);
+    let resources = reply::fitting(rows.iter().map(show::resource));
+    if resources.len() < rows.len() {
+        let after = rows[resources.len() - 1].resource.id().clone();
+        next = Some(query::PageStart { after, cursor: cursor.clone() });
     }
     v1::ListResourcesResponse {
         resources,

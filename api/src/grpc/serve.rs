@@ -9,6 +9,7 @@ use tonic::{codec::CompressionEncoding, server::NamedService, service::Routes};
 
 use super::{
     cluster::Clusters,
+    count::count,
     coverage::Coverage,
     health::Teller,
     maintenance::Windows,
@@ -63,6 +64,7 @@ pub async fn serve_grpc(
     let router = add_services(routes, &state)?;
     let router = router
         .layer(middleware::from_fn_with_state(state.clone(), surround))
+        .layer(middleware::from_fn_with_state(state.clone(), count))
         .layer(middleware::from_fn_with_state(state.clone(), accompany));
     let teller = Teller { api: &state, reporter, services: &SERVICES };
     let told = teller.tell().await;

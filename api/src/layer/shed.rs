@@ -19,19 +19,21 @@ use crate::{
 };
 
 /// A page of rows or events, one piece of its text, and what compresses it, in bytes.
-const EACH: u64 = 2 << 20;
+const PIECEWISE: u64 = 2 << 20;
+/// The same, and its message, which is there as a whole before its first byte goes.
+pub(crate) const AT_ONCE: u64 = 8 << 20;
 
 /// Lets a read pass while there is memory.
 pub(crate) async fn shed(State(api): State<ApiState>, request: Request, next: Next) -> Response {
-    match spared(&api) {
+    match spared(&api, PIECEWISE) {
         Ok(_under_way) => next.run(request).await,
         Err(error) => error.into_response(),
     }
 }
 
-/// Counts a read that takes much memory, where there is any.
-pub(crate) fn spared(api: &ApiState) -> Result<UnderWay<'_>, ApiError> {
-    let (under_way, expected) = api.large_reads().begin();
+/// Counts a read that takes up to `most` bytes, where there is memory.
+pub(crate) fn spared(api: &ApiState, most: u64) -> Result<UnderWay<'_>, ApiError> {
+    let (under_way, expected) = api.large_reads().begin(most);
     match (api.hooks().short_of_memory)(expected) {
         None => Ok(under_way),
         Some(found) => {
@@ -44,24 +46,27 @@ pub(crate) fn spared(api: &ApiState) -> Result<UnderWay<'_>, ApiError> {
     }
 }
 
-/// How many reads have no answer yet.
+/// How many bytes those may take that have no answer yet.
 #[derive(Debug, Default)]
 pub(crate) struct LargeReads(AtomicU64);
 
 /// One of them; it is over when this is dropped.
-pub(crate) struct UnderWay<'a>(&'a LargeReads);
+pub(crate) struct UnderWay<'a> {
+    reads: &'a LargeReads,
+    most: u64,
+}
 
 impl LargeReads {
     /// Counts one more, and says how many bytes all of them may yet take.
-    fn begin(&self) -> (UnderWay<'_>, u64) {
-        let before = self.0.fetch_add(1, SeqCst);
-        (UnderWay(self), before.saturating_add(1).saturating_mul(EACH))
+    fn begin(&self, most: u64) -> (UnderWay<'_>, u64) {
+        let before = self.0.fetch_add(most, SeqCst);
+        (UnderWay { reads: self, most }, before.saturating_add(most))
     }
 }
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, SeqCst);
+        self.reads.0.fetch_sub(self.most, SeqCst);
     }
 }
 
@@ -72,10 +77,10 @@ mod tests {
     #[test]
     fn reads_count_until_they_are_over() {
         let reads = LargeReads::default();
-        let (one, first) = reads.begin();
-        let (_two, both) = reads.begin();
-        assert_eq!((first, both), (EACH, 2 * EACH));
+        let (one, first) = reads.begin(PIECEWISE);
+        let (_two, both) = reads.begin(AT_ONCE);
+        assert_eq!((first, both), (PIECEWISE, PIECEWISE + AT_ONCE));
         drop(one);
-        assert_eq!(reads.begin().1, 2 * EACH);
+        assert_eq!(reads.begin(PIECEWISE).1, AT_ONCE + PIECEWISE);
     }
 }

@@ -60,7 +60,7 @@ impl HttpMetrics {
     }
 }
 
-fn buckets() -> Histogram {
+pub(super) fn buckets() -> Histogram {
     Histogram::new(BUCKETS)
 }
 

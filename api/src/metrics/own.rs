@@ -28,6 +28,7 @@ pub(crate) async fn get_metrics(
     let mut out = String::new();
     encode_registry(&mut out, &api.hooks().registry).map_err(unwritable)?;
     encode_registry(&mut out, api.http().registry()).map_err(unwritable)?;
+    encode_registry(&mut out, api.grpc().registry()).map_err(unwritable)?;
     gauges::resources(&mut out, &counts);
     gauges::shards(&mut out, &api.shards().status(), api.shards().node_id());
     let open = api.limits().watches.saturating_sub(api.watches().available_permits());

@@ -28,6 +28,7 @@ pub(crate) struct App {
     pub(crate) router: Router,
     pub(crate) shards: Shards,
     pub(crate) hooks: Hooks,
+    state: ApiState,
     /// When the last report claims to have been made.
     reported: AtomicI64,
 }
@@ -51,12 +52,14 @@ impl App {
 
     pub(crate) async fn over(options: Options, hooks: Hooks) -> Self {
         let shards = Shards::open(options).await.unwrap();
-        let router = router(ApiState::new(shards.clone(), hooks.clone()));
-        Self { router, shards, hooks, reported: AtomicI64::new(0) }
+        let state = ApiState::new(shards.clone(), hooks.clone());
+        let reported = AtomicI64::new(0);
+        Self { router: router(state.clone()), shards, hooks, state, reported }
     }
 
+    /// For another listener of the same node.
     pub(crate) fn state(&self) -> ApiState {
-        ApiState::new(self.shards.clone(), self.hooks.clone())
+        self.state.clone()
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

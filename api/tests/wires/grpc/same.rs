@@ -287,8 +287,9 @@ async fn maintenance_is_one_over_both() {
     );
     let read = both.resources().get_resource(get("svc:a")).await.unwrap().into_inner();
     assert_eq!(super::health(read.resource.unwrap().health_status()), "MAINTENANCE");
-    let all = both.windows().list_maintenance(v1::ListMaintenanceRequest {}).await.unwrap();
-    assert_eq!(all.into_inner().windows, [set]);
+    let all = both.windows().list_maintenance(v1::ListMaintenanceRequest::default()).await.unwrap();
+    let set = [set];
+    assert_eq!(all.into_inner().windows, set);
 
     let wrong = v1::PutMaintenanceRequest { name: "wrong".to_owned(), ..Default::default() };
     let refused = both.windows().put_maintenance(wrong).await.unwrap_err();
@@ -302,4 +303,33 @@ async fn maintenance_is_one_over_both() {
         both.windows().get_maintenance(asked).await.unwrap_err().code(),
         tonic::Code::InvalidArgument
     );
+}
+
+#[tokio::test]
+async fn windows_come_page_by_page() {
+    let both = Both::start().await;
+    let names = ["a", "b", "c"];
+    for name in names {
+        let asked = v1::PutMaintenanceRequest {
+            name: name.to_owned(),
+            resource_ids: vec!["svc:a".to_owned()],
+            ends_at: Some(prost_types::Timestamp { seconds: 4_000_000_000, nanos: 0 }),
+            ..Default::default()
+        };
+        both.windows().put_maintenance(asked).await.unwrap();
+    }
+    let (mut found, mut page_token) = (Vec::new(), String::new());
+    for left in (0..names.len()).rev() {
+        let asked = v1::ListMaintenanceRequest { page_size: 1, page_token };
+        let page = both.windows().list_maintenance(asked).await.unwrap().into_inner();
+        found.extend(page.windows.into_iter().map(|window| window.name));
+        page_token = page.next_page_token;
+        assert_eq!(page_token.is_empty(), left == 0, "{page_token}");
+    }
+    assert_eq!(found, names);
+    for (page_size, page_token) in [(5_001, ""), (0, "%"), (0, "YSBi")] {
+        let asked = v1::ListMaintenanceRequest { page_size, page_token: page_token.to_owned() };
+        let refused = both.windows().list_maintenance(asked).await.unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::InvalidArgument, "{refused}");
+    }
 }

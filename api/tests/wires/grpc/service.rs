@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bellwether_api::{Hooks, ReadinessCheck};
+use bellwether_api::{Hooks, ReadinessCheck, v1};
 use futures_util::stream;
+use serde_json::json;
 use tonic::{Code, codec::CompressionEncoding};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -88,4 +89,40 @@ async fn answers_are_compressed_for_who_wants_that() {
         assert_eq!(used, Some(if encoding == CompressionEncoding::Gzip { "gzip" } else { "zstd" }));
         assert_eq!(answer.into_inner().resources.len(), 1);
     }
+}
+
+#[tokio::test]
+async fn calls_are_counted_by_method_and_by_how_they_end() {
+    let get = |id: &str| v1::GetResourceRequest {
+        resource_id: id.to_owned(),
+        ..v1::GetResourceRequest::default()
+    };
+    let both = Both::start().await;
+    both.rest.declare("svc:a", json!({})).await;
+    both.resources().get_resource(get("svc:a")).await.unwrap();
+    both.resources().get_resource(get("svc:none")).await.unwrap_err();
+    let mut watch = both.resources().watch_resources(v1::WatchResourcesRequest::default()).await;
+    watch.as_mut().unwrap().get_mut().message().await.unwrap();
+    drop(watch);
+    let service = "bellwether.v1.ResourceService";
+    let expected = [
+        format!("bellwether_grpc_calls_total{{method=\"{service}/GetResource\",code=\"Ok\"}} 1"),
+        format!(
+            "bellwether_grpc_calls_total{{method=\"{service}/GetResource\",code=\"NotFound\"}} 1"
+        ),
+        format!(
+            "bellwether_grpc_calls_total{{method=\"{service}/WatchResources\",code=\"Cancelled\"}} 1"
+        ),
+        format!(
+            "bellwether_grpc_call_duration_seconds_count{{method=\"{service}/GetResource\"}} 2"
+        ),
+    ];
+    for _ in 0..100 {
+        let shown = both.rest.get("/metrics").await.text();
+        if expected.iter().all(|line| shown.contains(line)) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{expected:#?} are missing in\n{}", both.rest.get("/metrics").await.text());
 }
