@@ -56,7 +56,7 @@ pub(super) async fn count(State(api): State<ApiState>, request: Request, next: N
     call.code = code(response.headers());
     response.map(|body| {
         Body::new(body.map_frame(move |frame| {
-            call.code = frame.trailers_ref().and_then(code).or(call.code);
+            call.ends_with(frame.trailers_ref());
             frame
         }))
     })
@@ -74,6 +74,13 @@ fn method(path: &str) -> (&'static str, bool) {
 
 fn code(headers: &HeaderMap) -> Option<Code> {
     Status::from_header_map(headers).map(|status| status.code())
+}
+
+impl Call {
+    /// A method, so that a closure that calls it holds the whole call, and not its status alone.
+    fn ends_with(&mut self, trailers: Option<&HeaderMap>) {
+        self.code = trailers.and_then(code).or(self.code);
+    }
 }
 
 impl Drop for Call {
