@@ -126,7 +126,7 @@ fn inputs_are_shown_as_people_read_them() {
     assert_eq!(shown["prior"]["streak"]["verdict"], "passing");
     let level = json!({"cpu_usage_percent": {"level": null, "pending": null}});
     assert_eq!(shown["prior"]["thresholds"], level);
-    let mut newer = shown.clone();
+    let mut newer = shown;
     newer["prior"]["mood"] = json!("good");
     assert!(serde_json::from_value::<Inputs>(newer).is_err());
     let failed = serde_json::to_value(Outcome::critical("refused")).unwrap();

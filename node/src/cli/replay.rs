@@ -26,24 +26,25 @@ const SINK: &str = "A sink instead";
 /// `bellwether events replay`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:\n  \
-    bellwether events replay --since 7d                        proves that all would be decided again as it was\n  \
-    bellwether events replay --thresholds new.yaml             what other thresholds would have decided\n  \
+    bellwether events replay --since 7d                  is all decided again as it was?\n  \
+    bellwether events replay --thresholds new.yaml       what would other thresholds decide?\n  \
     bellwether events replay --thresholds new.yaml -l team=shop --since 24h -o json\n  \
     bellwether events replay --thresholds new.yaml host:n1 --limit 50\n  \
-    bellwether events replay --sink pulsar                     sends a sink all that is kept again\n  \
+    bellwether events replay --sink pulsar               send it all that is kept again\n  \
     bellwether events replay --sink pulsar --from 3:1200 --yes\n\n\
 new.yaml holds `thresholds:` alone, as a declaration has it:\n  \
     thresholds:\n    \
       cpu_usage_percent: { warning: 80, critical: 95, hysteresis: 5, for: 30s }\n\n\
-It decides again only what was a transition, each from the state that it began with. It cannot find\n\
-a transition that the candidates would have made where none was made, because what led to none is\n\
-not stored; and the state before is the one that the thresholds of then had led to, with their levels\n\
-and hold times. Resources that are removed have no events to decide again. Nothing is changed by it.\n\n\
-Without --thresholds it decides by the policy in force, and exits 1 where a transition of the present\n\
-declaration comes out otherwise: that would be a fault of Bellwether. With --thresholds, what differs\n\
-is the answer, and the exit code 0.\n\n\
-With --sink it does what `bellwether sinks reset` does, and follows it until the sink has all of it.\n\
-Events that are sent again have the ids that they had: whoever drops repeated ids sees nothing twice.")]
+It decides again what was a transition, each from the state that it began with, and changes\n\
+nothing. It cannot find a transition that the candidates would have made where none was made,\n\
+because what led to none is not stored. The state before is the one that the thresholds of then\n\
+had led to, with their levels and hold times. Resources that are removed have no events here.\n\n\
+Without --thresholds it decides by the policy in force, and exits 1 where a transition of the\n\
+present declaration comes out otherwise: that would be a fault of Bellwether. With --thresholds\n\
+what differs is the answer, and the exit code 0.\n\n\
+With --sink it does what `bellwether sinks reset` does, and follows it until the sink has all.\n\
+Events that are sent again have the ids that they had: whoever drops repeated ids sees nothing\n\
+twice. Ctrl-C ends the command, and the replay goes on.")]
 pub(crate) struct ReplayArgs {
     /// Resources by id; all of them where absent
     #[arg(value_name = "ID", conflicts_with_all = ["selector", "namespace"])]

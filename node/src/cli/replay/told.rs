@@ -36,23 +36,29 @@ impl Sum {
 
     /// All of it in one line.
     pub(super) fn line(&self) -> String {
-        let count = if self.differ == 0 { "none".to_owned() } else { grouped(self.differ) };
         let transitions = counted(usize::try_from(self.transitions).unwrap_or(0), "transition");
-        let resources = counted(self.resources, "resource");
-        let line = format!("{count} of {transitions} of {resources} would differ");
-        let reasons: Vec<String> = [
+        let of = format!("of {transitions} of {}", counted(self.resources, "resource"));
+        let (skipped, why) = (self.earlier + self.unreadable, self.why());
+        if skipped > 0 && skipped == self.transitions {
+            return format!("none {of} can be decided again: {why}");
+        }
+        let differ = if self.differ == 0 { "none".to_owned() } else { grouped(self.differ) };
+        if skipped == 0 {
+            return format!("{differ} {of} would differ");
+        }
+        let skipped = grouped(skipped);
+        format!("{differ} {of} would differ; {skipped} cannot be decided again: {why}")
+    }
+
+    /// Why some cannot be decided again.
+    fn why(&self) -> String {
+        let reasons = [
             (self.earlier, "decided by an earlier declaration, whose policy is not stored"),
             (self.unreadable, "stored without inputs that this version can read"),
-        ]
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, why)| format!("{} {} {why}", grouped(count), were(count)))
-        .collect();
-        if reasons.is_empty() {
-            return line;
-        }
-        let skipped = grouped(self.earlier + self.unreadable);
-        format!("{line}; {skipped} cannot be decided again: {}", reasons.join(", "))
+        ];
+        let told = reasons.into_iter().filter(|(count, _)| *count > 0);
+        let told = told.map(|(count, why)| format!("{} {} {why}", grouped(count), were(count)));
+        told.collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -120,6 +126,17 @@ mod tests {
             "1 of 6 transitions of 2 resources would differ; 3 cannot be decided again: \
              2 were decided by an earlier declaration, whose policy is not stored, \
              1 was stored without inputs that this version can read"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_decided_at_all_is_not_said_to_be_the_same() {
+        let mut sum = Sum { resources: 1, ..Sum::default() };
+        sum.count(&Outcome::Earlier);
+        assert_eq!(
+            sum.line(),
+            "none of 1 transition of 1 resource can be decided again: \
+             1 was decided by an earlier declaration, whose policy is not stored"
         );
     }
 
