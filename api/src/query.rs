@@ -124,6 +124,11 @@ pub(crate) fn number(min: u64, max: u64) -> impl Fn(&str) -> Result<u64, String>
     }
 }
 
+/// `true` or `false`.
+pub(crate) fn truth(text: &str) -> Result<bool, &'static str> {
+    text.parse().map_err(|_| "expected `true` or `false`")
+}
+
 /// A text of 1 to `max` bytes.
 pub(crate) fn text(max: usize) -> impl Fn(&str) -> Result<String, String> {
     move |text| {

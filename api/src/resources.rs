@@ -6,6 +6,7 @@ mod list;
 mod metrics;
 mod observation;
 mod observe;
+mod policy;
 mod read;
 mod remove;
 mod write;
@@ -14,6 +15,7 @@ pub(crate) use declare::*;
 pub(crate) use list::*;
 pub(crate) use metrics::*;
 pub(crate) use observe::*;
+pub(crate) use policy::*;
 pub(crate) use read::*;
 pub(crate) use remove::*;
 

@@ -40,6 +40,7 @@ fn questions() -> OpenApiRouter<ApiState> {
             resources::put_resource,
             resources::delete_resource
         ))
+        .routes(routes!(resources::get_resource_policy))
         .routes(routes!(resources::push_observation))
         .routes(routes!(resources::get_node_metrics))
         .routes(routes!(maintenance::list_maintenance))

@@ -103,6 +103,7 @@ pub struct Change {
 /// Where the decision about one resource stands. Replicated: pending periods, streaks and
 /// flap counters survive every failover.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Health {
     /// The condition beneath maintenance; never `Maintenance`.
     beneath: HealthStatus,

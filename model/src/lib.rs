@@ -18,6 +18,7 @@ pub mod maintenance;
 pub mod metrics;
 pub mod outcome;
 pub mod pairs;
+pub mod replay;
 pub mod resource;
 pub mod rollup;
 pub mod schedule;

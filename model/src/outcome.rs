@@ -7,6 +7,7 @@ pub const MAX_REASON: usize = 300;
 
 /// How bad a failed check is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Counts towards WARNING.
     Warning,
@@ -16,6 +17,7 @@ pub enum Severity {
 
 /// What a check says about its target (SEMANTICS 4).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// The target did what was asked. The message is for people and may be empty.
     Passed {

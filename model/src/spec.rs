@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{CheckSpec, Labels, Millis, ResourceId, ResourceType, threshold::Threshold};
 
-pub use decode::{Defaults, Origin, SpecDecoder};
+pub use decode::{Defaults, Origin, SpecDecoder, candidate_thresholds};
 
 /// The most labels of one resource.
 pub const MAX_LABELS: usize = 64;

@@ -58,6 +58,7 @@ impl Threshold {
 
 /// Where one threshold stands: the level in force, and one that waits for its time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ThresholdState {
     /// The level in force.
     pub level: Option<Severity>,

@@ -16,6 +16,7 @@ mod follow;
 mod get;
 mod maintenance;
 mod output;
+mod replay;
 mod rows;
 mod sinks;
 mod subscriptions;
@@ -87,6 +88,7 @@ async fn ask(command: Command, client: &Client, output: &Output) -> Result<Verdi
             }
             None => verify::run(&config::event_files(client).await?, output),
         },
+        Command::Events(EventsCommand::Replay(args)) => replay::run(&args, client, output).await,
         Command::Coverage(args) => coverage::run(&args, client, output).await,
         Command::Maintenance(command) => maintenance::run(&command, client, output).await,
         Command::Config(ConfigCommand::Status) => config::status(client, output).await,

@@ -20,6 +20,7 @@ mod sections;
 mod sinks;
 #[cfg(test)]
 mod tests;
+mod thresholds;
 pub(crate) mod yaml;
 
 use std::{
@@ -44,6 +45,7 @@ pub(crate) use resources::written_id;
 pub(crate) use secrets::Secret;
 pub(crate) use sections::{Cluster, Grpc, Listen, Node};
 pub(crate) use sinks::{Sink, SinkKind};
+pub(crate) use thresholds::load_thresholds;
 
 /// The most values of a configuration, aliases expanded.
 const MAX_VALUES: usize = 8_000_000;

@@ -73,5 +73,5 @@ pub use query::{
     SinkStatus,
 };
 pub use room::{DiskRoom, Extent, Gauge};
-pub use state::SinkCursor;
+pub use state::{OutboxRecord, SinkCursor};
 pub use survey::{DiskReport, GroupReport, NodeReport, Survey};

@@ -91,8 +91,8 @@ impl Default for Head {
 
 /// An event and when it was decided, in shard time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct OutboxRecord {
-    /// When, in shard time: retention counts from here.
+pub struct OutboxRecord {
+    /// When, in shard time: retention and hold times count from here.
     pub at: ShardTime,
     /// The event.
     pub event: Event,

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What each method is sent, and what is in its answer or in the error that it rightly gives. In this
 /// order: the later ones ask for what the earlier ones have made.
-const CALLS: [(&str, &str, &str); 20] = [
+const CALLS: [(&str, &str, &str); 21] = [
     (
         "ResourceService/PutResource",
         r#"{"resource_id": "svc:a", "if_absent": {}, "declaration":
@@ -42,6 +42,7 @@ const CALLS: [(&str, &str, &str); 20] = [
         r#""resourceId": "svc:a""#,
     ),
     ("ResourceService/ListEvents", r#"{"resource_id": "svc:a"}"#, "resource.declared.v1"),
+    ("ResourceService/GetResourcePolicy", r#"{"resource_id": "svc:a"}"#, r#""failures""#),
     ("ResourceService/GetNodeMetrics", r#"{"node_id": "host:n"}"#, "12.5"),
     ("ResourceService/WatchResources", "{}", "WATCH_KIND_SYNCED"),
     (

@@ -104,6 +104,11 @@ pub(super) fn partial(is_allowed: bool) -> (&'static str, String) {
     ("partial", if is_allowed { "allow" } else { "" }.to_owned())
 }
 
+/// As a parameter of REST.
+pub(super) fn wanted(name: &'static str, is_wanted: bool) -> (&'static str, String) {
+    (name, if is_wanted { "true" } else { "" }.to_owned())
+}
+
 /// As a parameter of REST; 0 is what is usual.
 pub(super) fn number(name: &'static str, number: u64) -> (&'static str, String) {
     (name, if number == 0 { String::new() } else { number.to_string() })

@@ -5,8 +5,9 @@ mod observations;
 use std::pin::Pin;
 
 use futures_util::Stream;
-use model::cursor::Cursor;
+use model::{cursor::Cursor, event::ClusterIdentity};
 use raft::{DeclareOutcome, Precondition};
+use serde_json::json;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
@@ -21,7 +22,7 @@ use super::{
     watch::{Message, Messages, handed_over},
 };
 use crate::{
-    events,
+    events::{self, History},
     headers::Stamp,
     layer::{AT_ONCE, spared},
     query,
@@ -151,15 +152,28 @@ impl ResourceService for Resources {
                     reply::freshness(asked.consistency)?,
                     reply::number("after", asked.after),
                     reply::number("limit", asked.page_size.into()),
+                    reply::wanted("decided_from", asked.decided_from),
                 ];
                 let history = events::history(&self.0, &id, query::Query::of(pairs)).await?;
-                let cluster = self.0.shards().cluster();
-                let shown = history.events.iter().map(|event| event.to_cloudevent(cluster));
-                let events = shown.map(document::to_struct).collect();
-                let next_after = history.next.map(|next| next.0);
-                Ok(stamped(v1::ListEventsResponse { events, next_after }, &history.stamp))
+                let stamp = history.stamp.clone();
+                Ok(stamped(history_page(&history, self.0.shards().cluster()), &stamp))
             }),
         )
+        .await
+    }
+
+    async fn get_resource_policy(
+        &self,
+        request: Request<v1::GetResourcePolicyRequest>,
+    ) -> Result<Response<v1::GetResourcePolicyResponse>, Status> {
+        let asked = request.into_inner();
+        guard::small(Box::pin(async {
+            let id = reply::resource_id(&asked.resource_id)?;
+            let consistency = reply::consistency(asked.consistency)?;
+            let (stamp, policy) = resources::policy(&self.0, &id, consistency).await?;
+            let policy = Some(document::to_struct(json!(policy)));
+            Ok(stamped(v1::GetResourcePolicyResponse { policy }, &stamp))
+        }))
         .await
     }
 
@@ -192,6 +206,22 @@ fn page(listed: Listed) -> v1::ListResourcesResponse {
         next_page_token: next.map(|next| next.token()).unwrap_or_default(),
         cursor: cursor.to_string(),
     }
+}
+
+/// As many events as fit; the next page begins after them.
+fn history_page(history: &History, cluster: &ClusterIdentity) -> v1::ListEventsResponse {
+    let (mut events, mut bytes) = (Vec::with_capacity(history.events.len()), 0);
+    let mut next_after = history.next.map(|next| next.0);
+    for record in &history.events {
+        let event = document::to_struct(events::shown(record, cluster, history.with_inputs));
+        bytes += event.encoded_len();
+        if bytes > PAGE_BYTES && !events.is_empty() {
+            next_after = Some(history.events[events.len() - 1].event.sequence.0);
+            break;
+        }
+        events.push(event);
+    }
+    v1::ListEventsResponse { events, next_after }
 }
 
 fn precondition(asked: Option<Asked>) -> Precondition {

@@ -6,13 +6,14 @@ use serde_json::Value;
 
 use crate::support::App;
 
-const ROUTES: [(&str, &str); 36] = [
+const ROUTES: [(&str, &str); 37] = [
     ("get", "/api/v1/infrastructure/resources"),
     ("get", "/api/v1/infrastructure/resources/{id}"),
     ("put", "/api/v1/infrastructure/resources/{id}"),
     ("delete", "/api/v1/infrastructure/resources/{id}"),
     ("post", "/api/v1/infrastructure/resources/{id}/observations"),
     ("get", "/api/v1/infrastructure/resources/{id}/events"),
+    ("get", "/api/v1/infrastructure/resources/{id}/policy"),
     ("get", "/api/v1/infrastructure/clusters/{cluster_id}/health"),
     ("get", "/api/v1/infrastructure/nodes/{node_id}/metrics"),
     ("get", "/api/v1/infrastructure/watch"),

@@ -132,6 +132,45 @@ async fn the_events_of_a_resource_come_in_order_and_in_pages() {
 }
 
 #[tokio::test]
+async fn semantics_3_what_a_transition_was_decided_from_decides_it_again() {
+    let app = App::start().await;
+    let limits = json!({"cpu_usage_percent": {"warning": 85, "hysteresis": 5}});
+    let declared = app.declare("svc:a", json!({"thresholds": limits, "failures": 3})).await;
+    for cpu in [50.0, 91.25, 33.3] {
+        app.report("svc:a", "ok", json!({"cpu_usage_percent": cpu, "queue": 7})).await;
+    }
+    let policy = app.get(&format!("{RESOURCES}/svc:a/policy")).await.json();
+    assert_eq!(policy["generation"], declared.json()["generation"]);
+    assert_eq!((&policy["failures"], &policy["flapping"]), (&json!(3), &Value::Null));
+    assert_eq!(policy["thresholds"]["cpu_usage_percent"]["for"], "0s");
+    let rules: model::Policy = serde_json::from_value(policy.clone()).unwrap();
+
+    let path = format!("{RESOURCES}/svc:a/events");
+    let plain = app.get(&path).await.json();
+    let page = app.get(&format!("{path}?decided_from=true&limit=2")).await;
+    let link = format!("<{path}?after=2&limit=2&decided_from=true>; rel=\"next\"");
+    assert_eq!(page.header("link"), link);
+    let mut events = app.get(&format!("{path}?decided_from=true")).await.json();
+    assert_eq!(events[0]["data"]["decided_from"], Value::Null, "a declaration decides nothing");
+    for event in &events.as_array().unwrap()[1..] {
+        let inputs = event["data"]["decided_from"].clone();
+        assert_eq!(inputs["generation"], policy["generation"]);
+        let inputs: model::replay::Inputs = serde_json::from_value(inputs).unwrap();
+        let decision = inputs.decide(&rules);
+        let stored = &event["data"]["infrastructure_status"];
+        assert_eq!(stored["health_status"], decision.status.as_str());
+        assert_eq!(stored["reason"], decision.reason.as_str());
+    }
+    for event in events.as_array_mut().unwrap() {
+        event["data"].as_object_mut().unwrap().remove("decided_from");
+    }
+    assert_eq!(events, plain, "nothing else is another");
+    app.get(&format!("{path}?decided_from=yes")).await.problem(400);
+    app.get(&format!("{RESOURCES}/svc:b/policy")).await.problem(404);
+    app.get(&format!("{RESOURCES}/svc:a/policy?x=1")).await.problem(400);
+}
+
+#[tokio::test]
 async fn a_node_is_found_by_id_and_by_name() {
     let app = App::start().await;
     app.declare("k8s:worker-1", json!({"type": "KUBERNETES_NODE", "name": "worker-1"})).await;

@@ -7,6 +7,7 @@ use crate::{ShardTime, spec::Flapping};
 
 /// When the condition changed lately, and what is held because of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Flaps {
     raw: HealthStatus,
     changes: Vec<ShardTime>,

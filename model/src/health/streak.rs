@@ -6,6 +6,7 @@ use crate::{Outcome, Policy, outcome::Severity};
 
 /// What the results in a row amount to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(super) enum Verdict {
     #[default]
     Unknown,
@@ -15,6 +16,7 @@ pub(super) enum Verdict {
 
 /// Runs of equal results, the verdict in force, and what the last result said.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Streak {
     verdict: Verdict,
     passed: u32,

@@ -270,6 +270,19 @@ fn thresholds(fields: &mut Fields<'_>, problems: &Problems) -> BTreeMap<String, 
     thresholds
 }
 
+/// Reads a document that holds `thresholds:` alone, as a declaration holds them.
+#[must_use]
+pub fn candidate_thresholds(value: &Value, problems: &Problems) -> BTreeMap<String, Threshold> {
+    let Some(mut fields) = Fields::new(value, "", problems) else { return BTreeMap::new() };
+    let found = thresholds(&mut fields, problems);
+    if value["thresholds"].is_null() {
+        let example = "such as `thresholds: { cpu_usage_percent: { warning: 85 } }`";
+        problems.report("", format!("`thresholds` is missing; {example}"));
+    }
+    fields.finish();
+    found
+}
+
 fn is_metric_name(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ':' | '-');
     !name.is_empty() && name.len() <= crate::metrics::MAX_NAME && name.chars().all(allowed)
@@ -399,6 +412,28 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }
+    }
+
+    #[test]
+    fn candidates_are_read_by_the_rules_of_a_declaration() {
+        let read = |value: &Value| {
+            let problems = Problems::default();
+            let found = candidate_thresholds(value, &problems);
+            let problems = problems.into_vec().into_iter();
+            (found, problems.map(|p| format!("{}: {}", p.pointer, p.detail)).collect::<Vec<_>>())
+        };
+        let (found, problems) = read(&json!({"thresholds": {"cpu": {"warning": 9, "for": "3s"}}}));
+        assert_eq!((found["cpu"].hold, problems.len()), (Millis::from_secs(3), 0));
+        assert_eq!(read(&json!({"thresholds": {}})).1.len(), 0);
+        let (_, problems) = read(&json!({"thresholds": {"cpu": {"warn": 9}}, "failures": 3}));
+        assert_eq!(
+            problems[0],
+            "/thresholds/cpu/warn: unknown key `warn`, did you mean `warning`?"
+        );
+        assert_eq!(problems[1], "/thresholds/cpu: set `warning`, `critical` or both");
+        assert!(problems[2].starts_with("/failures: unknown key `failures`"), "{problems:?}");
+        assert!(read(&json!({"cpu": {"warning": 9}})).1[0].contains("`thresholds` is missing"));
+        assert_eq!(read(&json!(null)).1, [": expected keys and values, found nothing"]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use reqwest::Url;
 pub(crate) use super::bench::BenchArgs;
 pub(crate) use super::certs::CertsArgs;
 pub(crate) use super::cluster::ClusterCommand;
+pub(crate) use super::replay::ReplayArgs;
 pub(crate) use super::sinks::SinksCommand;
 pub(crate) use super::subscriptions::SubscriptionsArgs;
 use crate::config::Origins;
@@ -94,7 +95,7 @@ pub(crate) enum Command {
         #[arg(value_name = "ID")]
         id: ResourceId,
     },
-    /// Read, follow and verify events
+    /// Read, follow, verify and replay events
     #[command(subcommand)]
     Events(EventsCommand),
     /// How much of the schedule was kept, and what became of the rest
@@ -258,6 +259,8 @@ pub(crate) enum EventsCommand {
         #[command(flatten)]
         topic: TopicArgs,
     },
+    /// Decide stored transitions again, also by other thresholds, or send a sink stored events again
+    Replay(ReplayArgs),
 }
 
 /// `bellwether events tail`.
@@ -409,7 +412,7 @@ fn server(text: &str) -> Result<Url, String> {
 }
 
 /// Checked here, so that a mistake is a usage error; sent as it was typed.
-fn selector(text: &str) -> Result<String, String> {
+pub(crate) fn selector(text: &str) -> Result<String, String> {
     text.parse::<Selector>().map(|_| text.to_owned()).map_err(|e| e.to_string())
 }
 

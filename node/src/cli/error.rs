@@ -20,6 +20,9 @@ pub(crate) enum CliError {
     /// The node refused.
     #[error("{0}")]
     Refused(Refusal),
+    /// What was typed contradicts itself.
+    #[error("{0}")]
+    Usage(String),
     /// Something failed here, such as reading a file.
     #[error("{0}")]
     Failed(String),
@@ -55,6 +58,7 @@ impl CliError {
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Refused(_) | Self::Failed(_) => ExitCode::FAILURE,
+            Self::Usage(_) => ExitCode::from(2),
             Self::Unreachable(_) => ExitCode::from(3),
             Self::Closed(_) => ExitCode::SUCCESS,
         }

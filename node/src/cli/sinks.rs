@@ -12,6 +12,8 @@ use super::{
     output::Output,
 };
 
+pub(super) use reset::{acknowledged, look, reset};
+
 /// Where the sinks are asked for.
 const SINKS: [&str; 3] = ["api", "v1", "sinks"];
 

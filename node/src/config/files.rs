@@ -67,7 +67,8 @@ impl<'a> Reader<'a> {
         parsed.tree
     }
 
-    fn one(&mut self, path: &Path) -> Option<Tree> {
+    /// The document of one file, without `conf.d/`.
+    pub(super) fn one(&mut self, path: &Path) -> Option<Tree> {
         let name = path.display().to_string();
         let text = match self.text(path) {
             Ok(text) => text,

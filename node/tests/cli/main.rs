@@ -2,4 +2,5 @@
 
 mod client;
 mod offline;
+mod replay;
 mod support;

@@ -3,6 +3,7 @@
 mod changes;
 mod harness;
 mod nodes;
+mod replay;
 mod sinks;
 
 use model::{HealthStatus, Millis, Miss, Outcome, Sequence, ShardTime, maintenance::Maintenance};

@@ -2,7 +2,7 @@
 
 use std::{io, ops::ControlFlow};
 
-use model::{Offset, ResourceId, Sequence, ShardId, event::Event};
+use model::{Offset, ResourceId, Sequence, ShardId};
 
 use super::{Consistency, OutboxPage, Read};
 use crate::{
@@ -28,7 +28,7 @@ impl Shards {
         after: Sequence,
         limit: usize,
         consistency: Consistency,
-    ) -> Result<Read<Option<Vec<Event>>>, ReadError> {
+    ) -> Result<Read<Option<Vec<OutboxRecord>>>, ReadError> {
         let group = self.group(self.shard_of(id));
         group.prepare(consistency).await?;
         let served = self.served(consistency, &[group]);
@@ -125,12 +125,12 @@ fn offsets(
 }
 
 /// The events at these offsets; those that retention has taken meanwhile are left out.
-fn stored(view: &dyn View, keys: Keys, offsets: &[u64]) -> io::Result<Vec<Event>> {
+fn stored(view: &dyn View, keys: Keys, offsets: &[u64]) -> io::Result<Vec<OutboxRecord>> {
     let mut events = Vec::with_capacity(offsets.len());
     for offset in offsets {
         let key = keys.number(Kind::Outbox, *offset);
         if let Some(bytes) = view.get(Space::State, &key)? {
-            events.push(decode::<OutboxRecord>(&key, &bytes)?.event);
+            events.push(decode::<OutboxRecord>(&key, &bytes)?);
         }
     }
     Ok(events)

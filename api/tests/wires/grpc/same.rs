@@ -200,6 +200,21 @@ async fn events_metrics_coverage_and_health_are_those_of_rest() {
     let shown: Vec<Value> = events.events.iter().map(object).collect();
     let rest = both.rest.get(&format!("{RESOURCES}/node:a/events")).await.json();
     assert_eq!((Value::Array(shown), events.next_after), (rest, None));
+    let inputs = v1::ListEventsRequest { decided_from: true, ..asked.clone() };
+    let inputs = both.resources().list_events(inputs).await.unwrap().into_inner();
+    let shown = object(&inputs.events[1])["data"]["decided_from"].clone();
+    let rest = both.rest.get(&format!("{RESOURCES}/node:a/events?decided_from=true")).await.json();
+    let rest = &rest[1]["data"]["decided_from"];
+    assert_eq!((&shown["prior"], &shown["at"]), (&rest["prior"], &rest["at"]));
+    assert_eq!(
+        (&shown["input"]["kind"], &rest["input"]["kind"]),
+        (&json!("observed"), &json!("observed"))
+    );
+    let policy =
+        v1::GetResourcePolicyRequest { resource_id: "node:a".to_owned(), ..Default::default() };
+    let policy = both.resources().get_resource_policy(policy).await.unwrap().into_inner();
+    let rest = both.rest.get(&format!("{RESOURCES}/node:a/policy")).await.json();
+    assert_eq!(object(&policy.policy.unwrap()), rest);
     let one = v1::ListEventsRequest { page_size: 1, ..asked };
     let one = both.resources().list_events(one).await.unwrap().into_inner();
     assert_eq!((one.events.len(), one.next_after), (1, Some(1)));

@@ -54,9 +54,36 @@ fn mistakes_are_usage_errors_that_help() {
     assert!(
         refused("bellwether events verify a.jsonl --pulsar pulsar://x").contains("cannot be used")
     );
+    for contradiction in [
+        "host:a -l a=b",
+        "host:a -n web",
+        "--sink p host:a",
+        "--sink p --since 1h",
+        "--sink p --limit 3",
+        "--sink p --thresholds f",
+        "--sink p -l a=b",
+    ] {
+        let line = format!("bellwether events replay {contradiction}");
+        assert!(refused(&line).contains("cannot be used"), "{line}");
+    }
+    assert!(refused("bellwether events replay --from oldest").contains("--sink"));
+    assert!(refused("bellwether events replay --yes").contains("--sink"));
+    assert!(refused("bellwether events replay --since yesterday").contains("24h or 7d"));
+    assert!(refused("bellwether events replay --sink p --from 3").contains("SHARD:OFFSET"));
+    assert!(refused("bellwether events replay --limit 0").contains("1..="));
     assert!(refused("bellwether sinks reset pulsar").contains("--to"));
     assert!(refused("bellwether sinks reset pulsar --to 3").contains("SHARD:OFFSET"));
     assert!(refused("bellwether get --server ftp://x").contains("http://127.0.0.1:7420"));
+}
+
+#[test]
+fn a_replay_is_of_decisions_or_of_a_sink() {
+    for line in ["", "host:a host:b --limit 3", "-l a=b -n web --since 7d --thresholds new.yaml"] {
+        parse(&format!("bellwether events replay {line}")).unwrap();
+    }
+    for from in ["", "--from oldest", "--from 3:1200,4:7", "--from 3:1200 --from 4:7 -y"] {
+        parse(&format!("bellwether events replay --sink pulsar {from}")).unwrap();
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! `bellwether sinks reset`.
+//! `bellwether sinks reset`, and what `events replay --sink` does of it.
 
-use model::delivery::ResetTo;
+use model::{ShardId, delivery::ResetTo};
 use serde_json::Value;
 
 use super::{ResetArgs, SINKS};
@@ -19,38 +19,80 @@ pub(super) async fn run(
     client: &Client,
     output: &Output,
 ) -> Result<Verdict, CliError> {
-    let sinks = client.get(&SINKS, &[], &Query::new()).await?.body;
-    let sink = items(&sinks).iter().find(|sink| text(sink, "name") == args.name);
-    // Who is asked for a sink that is not there refuses, and names those that are.
-    if let Some(sink) = sink.filter(|_| !args.yes)
-        && !is_meant(&consequence(args, sink))?
+    let sink = look(&args.name, client).await?;
+    match reset(&args.name, &[args.to], sink.filter(|_| !args.yes).as_ref(), client, output).await?
     {
-        note("nothing was changed");
-        return Ok(Verdict::Bad);
+        None => Ok(Verdict::Bad),
+        Some(_) => {
+            note(&format!("see `bellwether sinks` for how far {} is", printable(&args.name)));
+            Ok(Verdict::Good)
+        }
     }
-    let query = vec![("to", args.to.to_string())];
-    let changed = client.post(&SINKS, &[&args.name, "reset"], &query).await?.body;
+}
+
+/// The sink of this name, as the node shows it.
+///
+/// # Errors
+/// The node does not answer.
+pub(in crate::cli) async fn look(name: &str, client: &Client) -> Result<Option<Value>, CliError> {
+    let sinks = client.get(&SINKS, &[], &Query::new()).await?.body;
+    Ok(items(&sinks).iter().find(|sink| text(sink, "name") == name).cloned())
+}
+
+/// Has a sink go on at these places and shows where that is. Where `asked` is given, which is the
+/// sink as it is, the person is asked before, and `None` means that it is not meant. Who has it done
+/// to a sink that is not there is refused, and told which are.
+///
+/// # Errors
+/// The node refuses, or does not answer.
+pub(in crate::cli) async fn reset(
+    name: &str,
+    places: &[ResetTo],
+    asked: Option<&Value>,
+    client: &Client,
+    output: &Output,
+) -> Result<Option<Vec<Value>>, CliError> {
+    if let Some(sink) = asked {
+        let all: Vec<String> = places.iter().map(|to| consequence(name, *to, sink)).collect();
+        if !is_meant(&all.join("; "))? {
+            note("nothing was changed");
+            return Ok(None);
+        }
+    }
+    let mut changed = Vec::new();
+    for to in places {
+        match client.post(&SINKS, &[name, "reset"], &vec![("to", to.to_string())]).await {
+            Ok(answer) => changed.extend_from_slice(items(&answer.body)),
+            Err(error) => {
+                if !changed.is_empty() {
+                    note(&format!("{} already; the rest is not done", done(&changed)));
+                }
+                return Err(error);
+            }
+        }
+    }
+    let changed = Value::Array(changed);
     let names = |shards: &Value| items(shards).iter().map(|shard| shown(&shard["shard"])).collect();
     output.show(&changed, names, |output| output.table(&table(&changed)))?;
-    note(&format!("see `bellwether sinks` for how far {} is", printable(&args.name)));
-    Ok(Verdict::Good)
+    Ok(Some(items(&changed).to_vec()))
+}
+
+fn done(changed: &[Value]) -> String {
+    let shards: Vec<String> = changed.iter().map(|one| shown(&one["shard"])).collect();
+    format!("shard {} goes on elsewhere", shards.join(", "))
 }
 
 /// What will come of it, in one sentence.
-fn consequence(args: &ResetArgs, sink: &Value) -> String {
-    let name = printable(&args.name);
-    match args.to {
+fn consequence(name: &str, to: ResetTo, sink: &Value) -> String {
+    let name = printable(name);
+    match to {
         ResetTo::Oldest => format!("all events that are kept will be sent to {name} again"),
         ResetTo::Latest => {
             let behind = sink["lag_events"].as_u64().unwrap_or(0);
             format!("{} events will never be sent to {name}", grouped(behind))
         }
         ResetTo::Next(shard, next) => {
-            let at = |sink: &Value| sink["cursor_offset"].as_u64();
-            let shards = items(&sink["shards"]);
-            let mut named =
-                shards.iter().filter(|one| one["shard"].as_u64() == Some(shard.0.into()));
-            let (next, acknowledged) = (next.0, named.next().and_then(at).unwrap_or(0));
+            let (next, acknowledged) = (next.0, acknowledged(sink, shard));
             match next.checked_sub(acknowledged + 1) {
                 Some(0) => format!("shard {shard} already goes on with event {next} for {name}"),
                 Some(passed) => format!(
@@ -64,6 +106,13 @@ fn consequence(args: &ResetArgs, sink: &Value) -> String {
             }
         }
     }
+}
+
+/// Up to which event of a shard the sink has all.
+pub(in crate::cli) fn acknowledged(sink: &Value, shard: ShardId) -> u64 {
+    let mut shards = items(&sink["shards"]).iter();
+    let named = shards.find(|one| one["shard"].as_u64() == Some(shard.0.into()));
+    named.and_then(|one| one["cursor_offset"].as_u64()).unwrap_or(0)
 }
 
 fn table(shards: &Value) -> TableView {
@@ -82,11 +131,10 @@ mod tests {
     use super::*;
 
     fn said(to: &str) -> String {
-        let args = ResetArgs { name: "pulsar".to_owned(), to: to.parse().unwrap(), yes: false };
         let shard = |shard, cursor| json!({"shard": shard, "cursor_offset": cursor});
         let sink =
             json!({"name": "pulsar", "lag_events": 1_234, "shards": [shard(0, 3), shard(1, 7)]});
-        consequence(&args, &sink)
+        consequence("pulsar", to.parse().unwrap(), &sink)
     }
 
     #[test]

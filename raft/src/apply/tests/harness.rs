@@ -181,8 +181,11 @@ impl Harness {
     }
 
     pub(super) fn events(&self) -> Vec<Event> {
-        let records: Vec<OutboxRecord> = self.records(self.keys.all(Kind::Outbox));
-        records.into_iter().map(|record| record.event).collect()
+        self.outbox().into_iter().map(|record| record.event).collect()
+    }
+
+    pub(super) fn outbox(&self) -> Vec<OutboxRecord> {
+        self.records(self.keys.all(Kind::Outbox))
     }
 
     pub(super) fn runs(&self, id: &str) -> Vec<Run> {

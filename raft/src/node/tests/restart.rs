@@ -25,7 +25,7 @@ pub(super) async fn purge(group: &Group) {
 struct Served {
     rows: Vec<Arc<model::Resource>>,
     changes: Vec<ChangePage>,
-    events: Vec<model::event::Event>,
+    events: Vec<crate::OutboxRecord>,
     coverage: CoverageReport,
 }
 
