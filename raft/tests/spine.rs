@@ -191,7 +191,8 @@ async fn everything_acknowledged_survives_a_restart() {
     assert!(kinds.contains(&ChangeKind::Transition), "{kinds:?}");
     let events =
         shards.events(&"r7".parse().unwrap(), Sequence(0), 10, Consistency::Stale).await.unwrap();
-    let sequences: Vec<_> = events.value.unwrap().iter().map(|stored| stored.event.sequence.0).collect();
+    let sequences: Vec<_> =
+        events.value.unwrap().iter().map(|stored| stored.event.sequence.0).collect();
     assert_eq!(sequences, [1, 2, 3]);
     let coverage = shards.coverage(Millis::from_secs(3_600), None).await.unwrap().value.unwrap();
     assert!(coverage.coverage.adds_up(), "{coverage:?}");

@@ -61,7 +61,8 @@ async fn check(shards: &Shards, told: &Told) {
             assert!(!exact || healthy == *passed, "{id} ended {passed}: {:?}", resource.status());
         }
         let events = shards.events(id, Sequence(0), 100, Consistency::Stale).await.unwrap();
-        let sequences: Vec<u64> = events.value.unwrap().iter().map(|e| e.event.sequence.0).collect();
+        let sequences: Vec<u64> =
+            events.value.unwrap().iter().map(|e| e.event.sequence.0).collect();
         assert_eq!(sequences, (1..=resource.state.sequence.0).collect::<Vec<_>>(), "{id}");
     }
     let coverage = shards.coverage(Millis::from_secs(86_400), None).await.unwrap();
