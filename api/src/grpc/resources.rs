@@ -210,17 +210,11 @@ fn page(listed: Listed) -> v1::ListResourcesResponse {
 
 /// As many events as fit; the next page begins after them.
 fn history_page(history: &History, cluster: &ClusterIdentity) -> v1::ListEventsResponse {
-    let (mut events, mut bytes) = (Vec::with_capacity(history.events.len()), 0);
-    let mut next_after = history.next.map(|next| next.0);
-    for record in &history.events {
-        let event = document::to_struct(events::shown(record, cluster, history.with_inputs));
-        bytes += event.encoded_len();
-        if bytes > PAGE_BYTES && !events.is_empty() {
-            next_after = Some(history.events[events.len() - 1].event.sequence.0);
-            break;
-        }
-        events.push(event);
-    }
+    let shown = |record| document::to_struct(events::shown(record, cluster, history.with_inputs));
+    let events = reply::fitting(history.events.iter().map(shown));
+    let cut = history.events.get(..events.len()).filter(|_| events.len() < history.events.len());
+    let last = cut.and_then(|cut| cut.last()).map(|record| record.event.sequence.0);
+    let next_after = last.or(history.next.map(|next| next.0));
     v1::ListEventsResponse { events, next_after }
 }
 
