@@ -138,18 +138,22 @@ impl Broker {
         rustix::process::Pid::from_raw(i32::try_from(id).ok()?)
     }
 
-    /// Makes a topic with partitions, `TENANT/NAMESPACE/NAME`, where it is not there yet.
+    /// Makes a topic with partitions, `TENANT/NAMESPACE/NAME`, where it is not there yet. A broker
+    /// that begins with nothing serves before its namespaces are there.
     ///
     /// # Errors
-    /// What it answers.
+    /// What it answers in the end.
     pub async fn create(&self, topic: &str, partitions: u32) -> Result<()> {
         let url = self.admin(&format!("persistent/{topic}/partitions"));
-        let request = reqwest::Client::new().put(url).header("content-type", "application/json");
-        let answer = request.body(partitions.to_string()).timeout(ANSWER).send().await?;
-        if answer.status() != reqwest::StatusCode::CONFLICT {
-            answer.error_for_status()?;
-        }
-        Ok(())
+        let put = || reqwest::Client::new().put(&url).header("content-type", "application/json");
+        eventually("the topic is made", ANSWER, async || {
+            let answer = put().body(partitions.to_string()).timeout(ANSWER).send().await?;
+            if answer.status() != reqwest::StatusCode::CONFLICT {
+                answer.error_for_status()?;
+            }
+            Ok::<_, anyhow::Error>(())
+        })
+        .await
     }
 
     /// Forgets everything that it holds. It must not run.

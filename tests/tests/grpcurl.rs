@@ -31,9 +31,9 @@ const CALLS: [(&str, &str, &str); 21] = [
     ),
     (
         "ResourceService/PushObservations",
-        r#"{"resource_id": "svc:a", "outcome": "OUTCOME_CRITICAL", "reason": "it is down", "observed_at": "2026-11-01T00:00:00Z"}
+        r#"{"resource_id": "svc:a", "outcome": "OUTCOME_CRITICAL", "message": "it is down"}
            {"resource_id": "host:n", "outcome": "OUTCOME_OK", "metrics": {"cpu_usage_percent": 12.5}}"#,
-        r#""accepted""#,
+        r#""accepted": "2""#,
     ),
     ("ResourceService/GetResource", r#"{"resource_id": "svc:a"}"#, r#""resourceId": "svc:a""#),
     (
@@ -88,7 +88,7 @@ impl Grpcurl {
         // A watch goes on until somebody ends it.
         let most = if method.ends_with("WatchResources") { "2" } else { "10" };
         let name = format!("bellwether.v1.{method}");
-        let flags = ["-max-time", most, "-format-error", "-d", message];
+        let flags = ["-max-time", most, "-d", message];
         let output = self.run(&flags, &[&name]).await?;
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Ok(text(output.stdout) + &text(output.stderr))
@@ -130,6 +130,10 @@ async fn grpcurl_finds_every_method_by_reflection_and_calls_it() -> Result<()> {
     ensure!(watched.contains("svc:a") && watched.contains("host:n"), "{watched}");
     let health = grpcurl.run(&["-d", "{}"], &["grpc.health.v1.Health/Check"]).await?;
     ensure!(String::from_utf8_lossy(&health.stdout).contains("SERVING"), "{health:?}");
+    // The details of an error are shown as well.
+    let refused =
+        grpcurl.call("ResourceService/GetResource", r#"{"resource_id": "svc:a"}"#).await?;
+    ensure!(refused.contains(r#""reason": "NOT_FOUND""#), "{refused}");
     let row = node.client().get("/api/v1/infrastructure/resources/host:n").await?.json();
     assert_eq!(row["metrics"]["cpu_usage_percent"], json!(12.5));
     Ok(())

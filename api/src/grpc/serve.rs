@@ -88,6 +88,8 @@ fn add_services(mut routes: tonic::service::RoutesBuilder, state: &ApiState) -> 
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(v1::DESCRIPTION)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            // So that tools can show the details of errors.
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
     // Tools ask for the one or the other.
     routes.add_service(described().build_v1().map_err(io::Error::other)?);
