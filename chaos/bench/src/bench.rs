@@ -43,6 +43,7 @@ pub fn all() -> Vec<Bench> {
     vec![
         latency::BENCH,
         latency::three::BENCH,
+        latency::published::BENCH,
         checks::BENCH,
         memory::BENCH,
         memory::followers::BENCH,

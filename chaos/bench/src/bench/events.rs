@@ -165,9 +165,7 @@ async fn follow(broker: &Broker, name: &str, arrivals: &Arrivals) -> Result<Topi
 }
 
 fn config(broker: &Broker, name: &str) -> Config {
-    let (url, admin, topic) = (broker.url(), broker.admin_url(), topic::full(name));
-    let sink = format!("pulsar: {{ url: \"{url}\", admin_url: \"{admin}\", topic: \"{topic}\" }}");
-    let config = Config::new().timing("1h", "3s").without_file().sink(&sink);
+    let config = Config::new().timing("1h", "3s").without_file().sink(&topic::sink(broker, name));
     load::declarations().fold(config, Config::resource)
 }
 

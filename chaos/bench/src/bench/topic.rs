@@ -45,6 +45,12 @@ pub(super) fn full(name: &str) -> String {
     format!("persistent://{NAMESPACE}/{name}")
 }
 
+/// The sink that publishes into it, as a node's configuration names it.
+pub(super) fn sink(broker: &Broker, name: &str) -> String {
+    let (url, admin, topic) = (broker.url(), broker.admin_url(), full(name));
+    format!("pulsar: {{ url: \"{url}\", admin_url: \"{admin}\", topic: \"{topic}\" }}")
+}
+
 /// Makes a topic with as many partitions as a node's has.
 pub(super) async fn create(broker: &Broker, name: &str) -> Result<()> {
     let partitions = u32::try_from(SHARDS)?;
