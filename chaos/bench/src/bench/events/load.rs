@@ -39,7 +39,7 @@ pub(super) struct Told {
 }
 
 /// Transitions that are being made.
-pub(super) struct Load {
+pub(super) struct Pushes {
     lanes: JoinSet<Result<Vec<Told>>>,
     stop: Arc<AtomicBool>,
     count: Arc<AtomicUsize>,
@@ -57,7 +57,7 @@ pub(super) fn number(id: &str) -> Option<usize> {
     id.strip_prefix("service:")?.parse().ok().filter(|n| *n < RESOURCES)
 }
 
-impl Load {
+impl Pushes {
     /// Begins, at a node's gRPC, with so many transitions a second.
     pub(super) async fn begin(grpc: &str, rate: usize) -> Result<Self> {
         let each = rate * TICK.subsec_millis() as usize / 1_000 / LANES;

@@ -11,10 +11,12 @@ use harness::broker::Broker;
 
 use super::{
     super::{ours::Ours, topic::Clock},
-    Load, RATE, Running, follow, to_f64,
+    Pushes, RATES, Running, follow, to_f64,
 };
 use crate::plan::Plan;
 
+/// What the node takes with nobody to hand it to.
+const RATE: usize = RATES[1];
 const TOPIC: &str = "events-outage";
 /// Until the broker is taken away.
 const WARM: Duration = Duration::from_secs(10);
@@ -35,6 +37,8 @@ pub(super) struct Outage {
     pub(super) resident_before: u64,
     /// The most of the node during the outage.
     pub(super) resident_most: u64,
+    /// Once all events had come.
+    pub(super) resident_level: u64,
     pub(super) disk_before: u64,
     pub(super) disk_after: u64,
     pub(super) repeats: usize,
@@ -54,7 +58,7 @@ fn length(plan: &Plan) -> Duration {
 pub(super) async fn measure(plan: &Plan, broker: &mut Broker) -> Result<Outage> {
     plan.progress("14 events: before the outage");
     let Running { node, grpc, arrivals, topic } = Running::start(plan, broker, TOPIC).await?;
-    let mut load = Load::begin(&grpc, RATE).await?;
+    let mut load = Pushes::begin(&grpc, RATE).await?;
     tokio::time::sleep(WARM).await;
     topic.check()?;
     let before = Resources::of(&node)?;
@@ -86,6 +90,7 @@ pub(super) async fn measure(plan: &Plan, broker: &mut Broker) -> Result<Outage> 
         offered_per_second: to_f64(offered) / away.as_secs_f64(),
         resident_before: before.resident,
         resident_most: most.max(after.resident),
+        resident_level: running.node.process.cost()?.resident_bytes,
         disk_before: before.disk,
         disk_after: after.disk,
         repeats: arrivals.counts().1,
@@ -93,7 +98,7 @@ pub(super) async fn measure(plan: &Plan, broker: &mut Broker) -> Result<Outage> 
 }
 
 /// Lets the outage last. Returns the most memory of the node.
-async fn wait(plan: &Plan, node: &Ours, load: &mut Load) -> Result<u64> {
+async fn wait(plan: &Plan, node: &Ours, load: &mut Pushes) -> Result<u64> {
     let (began, length, mut most) = (Instant::now(), length(plan), 0);
     plan.progress(&format!("14 events: {} s without the broker", length.as_secs()));
     while began.elapsed() < length {

@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 
 use super::{
     super::topic::{self, Clock, Topic},
-    DRAIN, Figures, LOOK, RATE, SPAN, Setting, Times, WARM, to_f64,
+    Figures, LOOK, LOST, SPAN, Setting, Times, WARM, to_f64,
 };
 use crate::{
     peer::pulsar::{self, Drive, Produced, Sample},
@@ -24,11 +24,10 @@ pub(super) async fn at(
     plan: &Plan,
     setting: &Setting,
     sample: &Sample,
-    pair: usize,
+    (name, rate): (&str, usize),
 ) -> Result<Figures> {
-    #[expect(clippy::cast_precision_loss, reason = "a rate is far below 2^53")]
-    let drive = Drive { rate: RATE as f64, warm: WARM, span: plan.span(SPAN) };
-    let (produced, came) = drive_into(setting, &format!("raw-{pair}"), sample, drive).await?;
+    let drive = Drive { rate: to_f64(rate), warm: WARM, span: plan.span(SPAN) };
+    let (produced, came) = drive_into(setting, name, sample, drive).await?;
     Ok(figures(&produced, &came))
 }
 
@@ -72,7 +71,7 @@ async fn drive_into(
         if count as u64 >= produced.acknowledged {
             break;
         }
-        ensure!(began.elapsed() < DRAIN, "{count} of {} messages came", produced.acknowledged);
+        ensure!(began.elapsed() < LOST, "{count} of {} messages came", produced.acknowledged);
         tokio::time::sleep(LOOK).await;
     }
     let came = came.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -1,6 +1,6 @@
 //! The rows, and what to know beside them.
 
-use super::{Figures, RATE, load::RESOURCES, outage::Outage, to_f64};
+use super::{Figures, Load, RATES, load::RESOURCES, outage::Outage, to_f64};
 use crate::{
     peer::pulsar::Sample,
     report::{Durability, Outcome, Row, Target},
@@ -12,8 +12,7 @@ const MIB: f64 = 1024.0 * 1024.0;
 
 /// Everything that was measured.
 pub(super) struct Measured {
-    pub(super) ours: Vec<Figures>,
-    pub(super) peers: Vec<Figures>,
+    pub(super) loads: [Load; RATES.len()],
     /// Messages a second of the peer without a limit.
     pub(super) fastest: Option<f64>,
     pub(super) outage: Outage,
@@ -21,12 +20,13 @@ pub(super) struct Measured {
     pub(super) missing: Option<String>,
 }
 
-pub(super) fn workload() -> String {
-    format!("{RATE} transitions/s of {RESOURCES} resources")
+pub(super) fn workload(rate: usize) -> String {
+    format!("{rate} transitions/s of {RESOURCES} resources")
 }
 
 pub(super) fn outcome(measured: &Measured) -> Outcome {
-    let mut rows = with_the_broker(measured);
+    let of = |load| with_the_broker(load, measured.missing.as_deref());
+    let mut rows: Vec<Row> = measured.loads.iter().flat_map(of).collect();
     rows.extend(without_it(measured));
     let both = "the same broker: acknowledged after the sync of its bookie's journal, one copy";
     Outcome {
@@ -42,15 +42,16 @@ pub(super) fn outcome(measured: &Measured) -> Outcome {
     }
 }
 
-fn with_the_broker(measured: &Measured) -> Vec<Row> {
-    let Measured { ours, peers, missing, .. } = measured;
+fn with_the_broker(load: &Load, missing: Option<&str>) -> Vec<Row> {
+    let Load { rate, ours, peers } = load;
+    let workload = workload(*rate);
     let each = |side: &[Figures], of: fn(&Figures) -> f64| side.iter().map(of).collect::<Vec<_>>();
     let both = |metric: &str, of: fn(&Figures) -> f64| {
-        let row = Row::new(workload(), metric).samples(each(ours, of), each(peers, of));
-        Row { not_run: missing.clone(), ..row }
+        let row = Row::new(workload.clone(), metric).samples(each(ours, of), each(peers, of));
+        Row { not_run: missing.map(str::to_owned), ..row }
     };
     let alone = |metric: &str, of: fn(&Figures) -> f64| {
-        Row::new(workload(), metric).samples(each(ours, of), Vec::new())
+        Row::new(workload.clone(), metric).samples(each(ours, of), Vec::new())
     };
     vec![
         both("acknowledged or sent, events/s", |f| f.offered_per_second),
@@ -59,9 +60,9 @@ fn with_the_broker(measured: &Measured) -> Vec<Row> {
         alone("acknowledged → consumer, p99 ms", |f| f.beside.p99_ms),
         both("due → consumer, p50 ms", |f| f.due.p50_ms),
         both("due → consumer, p99 ms", |f| f.due.p99_ms),
-        Row::new(workload(), "peer: due → receipt, p50 ms")
+        Row::new(workload.clone(), "peer: due → receipt, p50 ms")
             .samples(Vec::new(), each(peers, |f| f.beside.p50_ms)),
-        Row::new(workload(), "peer: due → receipt, p99 ms")
+        Row::new(workload.clone(), "peer: due → receipt, p99 ms")
             .samples(Vec::new(), each(peers, |f| f.beside.p99_ms)),
         alone("node, CPU µs/event", |f| f.cpu_micros),
         // A loss fails the run.
@@ -91,6 +92,7 @@ fn without_it(measured: &Measured) -> Vec<Row> {
         row("repeated", to_f64(outage.repeats)),
         row("memory of the node before, MiB", mib(outage.resident_before)),
         row("memory of the node meanwhile, most, MiB", mib(outage.resident_most)),
+        row("memory of the node once level, MiB", mib(outage.resident_level)),
         row("data of the node before, MiB", mib(outage.disk_before)),
         row("data of the node at the end, MiB", mib(outage.disk_after)),
     ]
@@ -105,7 +107,7 @@ fn notes(measured: &Measured) -> Vec<String> {
             "both: 16 partitions, {} bytes of body and {} properties, {} bytes in all; the peer's are those of one of our events",
             body.len(), properties.len(), measured.sample.bytes(),
         ),
-        "both: read by one consumer, the crate pulsar, in the process of the load; due: the moment at which a transition or message is due in an open loop".to_owned(),
+        "both: read by one consumer, the crate pulsar, in the process of the load; due: the moment at which a transition or message is due in an open loop; ours counts what was acknowledged within the span".to_owned(),
         format!("the outage and the peer at full speed are measured once, not for each pair; the drain is of {} events", measured.outage.backlog),
         "every transition that was acknowledged to the client is in the topic, and nothing else is, after repeats were dropped, or the run fails".to_owned(),
     ]

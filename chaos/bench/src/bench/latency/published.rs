@@ -21,8 +21,7 @@ use super::{
         ours::{Metrics, Ours},
         topic::{self, Clock, Topic},
     },
-    DRAIN, FLIPS_A_SECOND, Figures, Flips, RESOURCES, Reader, SPAN, WARM, config, flips, latency,
-    watcher,
+    DRAIN, FLIPS_A_SECOND, Flips, RESOURCES, Reader, SPAN, WARM, config, flips, latency, watcher,
 };
 use crate::{
     baseline::Latency,
@@ -124,7 +123,7 @@ async fn measure(plan: &Plan, broker: &Broker, pair: usize) -> Result<(Whole, Sa
         watch: latency(&watched),
         stages: seen.stages(),
         receipt_ms: mean_ms(&before, &after, "bellwether_publish_duration_seconds"),
-        sync_ms: mean_ms(&before, &after, "bellwether_raft_sync_duration_seconds"),
+        sync_ms: sync_ms(&before, &after),
     };
     Ok((whole, seen.sample().context("no event came")?))
 }
@@ -136,6 +135,12 @@ fn mean_ms(before: &Metrics, after: &Metrics, name: &str) -> f64 {
         after.sum(&name, "") - before.sum(&name, "")
     };
     grown("sum") * 1e3 / grown("count")
+}
+
+fn sync_ms(before: &Metrics, after: &Metrics) -> f64 {
+    let grown = |name| after.sum(name, "") - before.sum(name, "");
+    let seconds = grown("bellwether_raft_sync_duration_seconds_total");
+    seconds * 1e3 / grown("bellwether_raft_syncs_total")
 }
 
 const WORKLOAD: &str = "1,000 resources every 2 s, 50 flips/s, into a topic";

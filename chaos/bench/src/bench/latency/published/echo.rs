@@ -59,8 +59,11 @@ pub(super) async fn measure(
     })
     .await?;
     let pulsar: Pulsar<_> = Pulsar::builder(broker.url(), TokioExecutor).build().await?;
-    let producer = pulsar.producer().with_topic(topic::full(&name)).build().await?;
-    let (sent, receipt_mean_ms) = send(producer, plan, sample, clock, pair as u64).await?;
+    let producer = pulsar.producer().with_topic(topic::full(&name)).build();
+    // The crate's futures are too large for the stack.
+    let producer = Box::pin(producer).await?;
+    let sending = Box::pin(send(producer, plan, sample, clock, pair as u64));
+    let (sent, receipt_mean_ms) = sending.await?;
     tokio::time::sleep(DRAIN).await;
     topic.check()?;
     let book = book.lock().unwrap_or_else(PoisonError::into_inner);
@@ -92,7 +95,7 @@ async fn send(
             ..Message::default()
         };
         let sent = Instant::now();
-        let receipt = producer.send_non_blocking(message).await?;
+        let receipt = Box::pin(producer.send_non_blocking(message)).await?;
         receipts.spawn(async move { receipt.await.map(|_| sent.elapsed()) });
     }
     let (count, mut total) = (receipts.len(), 0.0);
