@@ -16,7 +16,7 @@ pub use gate::Gate;
 
 use crate::{
     component::{self, Missing},
-    config::free_port,
+    ports::free_port,
     wait::eventually,
 };
 
@@ -52,7 +52,15 @@ impl Broker {
     /// # Errors
     /// Where it does not come to serve.
     pub async fn start(program: PathBuf) -> Result<Self> {
-        Self::begin(program, |_| Ok(None)).await
+        Self::begin(program, tempfile::tempdir()?, |_| Ok(None)).await
+    }
+
+    /// The same with its data in a directory of the caller's choice.
+    ///
+    /// # Errors
+    /// Where it does not come to serve.
+    pub async fn start_in(program: PathBuf, directory: tempfile::TempDir) -> Result<Self> {
+        Self::begin(program, directory, |_| Ok(None)).await
     }
 
     /// Starts one that lets in only whom it knows.
@@ -60,14 +68,15 @@ impl Broker {
     /// # Errors
     /// Where it does not come to serve.
     pub async fn secured(program: PathBuf) -> Result<Self> {
-        Self::begin(program, |directory| Gate::new(directory).map(Some)).await
+        Self::begin(program, tempfile::tempdir()?, |directory| Gate::new(directory).map(Some)).await
     }
 
     async fn begin(
         program: PathBuf,
+        directory: tempfile::TempDir,
         gate: impl FnOnce(&Path) -> Result<Option<Gate>>,
     ) -> Result<Self> {
-        let (directory, port, http) = (tempfile::tempdir()?, free_port()?, free_port()?);
+        let (port, http) = (free_port()?, free_port()?);
         let gate = gate(directory.path())?;
         let mut broker = Self { program, directory, port, http, gate, child: None };
         broker.launch().await?;
@@ -154,6 +163,16 @@ impl Broker {
             Ok::<_, anyhow::Error>(())
         })
         .await
+    }
+
+    /// How many partitions a topic has.
+    ///
+    /// # Errors
+    /// What it answers; there may be no such topic.
+    pub async fn partitions(&self, topic: &str) -> Result<u64> {
+        let answer = self.get(&format!("persistent/{topic}/partitions")).await?;
+        let answer: Value = answer.error_for_status()?.json().await?;
+        answer["partitions"].as_u64().context("it does not say how many")
     }
 
     /// Forgets everything that it holds. It must not run.

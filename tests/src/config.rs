@@ -2,12 +2,14 @@
 
 use std::{
     fmt::Write,
-    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
 };
 
 use anyhow::Result;
 use serde_json::Value;
+
+use crate::ports::free_port;
 
 /// What differs between tests; ports and paths are filled in by [`crate::Node`].
 #[derive(Debug, Clone, Default)]
@@ -18,6 +20,7 @@ pub struct Config {
     member: Option<Membership>,
     defaults: String,
     sinks: Vec<String>,
+    no_file: bool,
     resources: Vec<Value>,
     extra: String,
 }
@@ -108,6 +111,13 @@ impl Config {
         self
     }
 
+    /// Leaves the file out: there are the other sinks alone.
+    #[must_use]
+    pub fn without_file(mut self) -> Self {
+        self.no_file = true;
+        self
+    }
+
     /// Lines to add as they are, also wrong ones.
     #[must_use]
     pub fn extra(mut self, yaml: &str) -> Self {
@@ -141,7 +151,10 @@ impl Config {
             let _ = writeln!(yaml, "defaults: {}", self.defaults);
         }
         let events = Value::from(dir.join("events.jsonl").display().to_string());
-        let _ = writeln!(yaml, "sinks:\n  - file: {{ path: {events} }}");
+        yaml.push_str("sinks:\n");
+        if !self.no_file {
+            let _ = writeln!(yaml, "  - file: {{ path: {events} }}");
+        }
         for sink in &self.sinks {
             let _ = writeln!(yaml, "  - {{ {sink} }}");
         }
@@ -182,14 +195,6 @@ impl Place {
         let at = |port| (ip, port).into();
         Self { http: at(7420), grpc: at(7421), peer: at(7422) }
     }
-}
-
-/// A port of the loopback interface that was free a moment ago.
-///
-/// # Errors
-/// Where no port is left.
-pub fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 #[cfg(test)]

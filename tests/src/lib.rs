@@ -14,6 +14,7 @@ pub mod control;
 pub mod launcher;
 pub mod node;
 pub mod oracle;
+pub mod ports;
 pub mod process;
 pub mod storm;
 pub mod targets;

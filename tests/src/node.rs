@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::{Client, Config, binary, config::free_port, launcher::Launcher, wait::eventually};
+use crate::{Client, Config, binary, launcher::Launcher, ports::free_port, wait::eventually};
 
 /// How long a node may take until it answers `/readyz`.
 const READY: Duration = Duration::from_secs(60);

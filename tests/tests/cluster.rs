@@ -116,7 +116,7 @@ async fn a_cluster_of_another_authority_is_refused_and_counted() -> Result<()> {
     let mut ours = Cluster::prepare(1, &config())?;
     let theirs = Cluster::prepare(1, &config())?;
     let mut stranger = theirs.membership(0, "n1");
-    stranger.peer.set_port(bellwether_tests::config::free_port()?);
+    stranger.peer.set_port(bellwether_tests::ports::free_port()?);
     stranger.peers = ours.membership(0, "n1").peers;
     let mut alone = ours.membership(0, "n1");
     alone.peers.clear();

@@ -12,6 +12,10 @@ use prometheus_client::{
 const BUCKETS: [f64; 14] =
     [0.0001, 0.0003, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 
+/// From what clocks of a millisecond tell apart, to an hour without a broker.
+const LAG_BUCKETS: [f64; 14] =
+    [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0, 3_600.0];
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct SinkLabel {
     sink: String,
@@ -21,6 +25,7 @@ struct SinkLabel {
 #[derive(Debug, Clone)]
 pub struct PublishMetrics {
     duration: Histogram,
+    lag: Family<SinkLabel, Histogram, fn() -> Histogram>,
     published: Family<SinkLabel, Counter>,
     lost: Family<SinkLabel, Counter>,
 }
@@ -28,7 +33,8 @@ pub struct PublishMetrics {
 impl Default for PublishMetrics {
     fn default() -> Self {
         let duration = Histogram::new(BUCKETS);
-        Self { duration, published: Family::default(), lost: Family::default() }
+        let lag = Family::new_with_constructor((|| Histogram::new(LAG_BUCKETS)) as fn() -> _);
+        Self { duration, lag, published: Family::default(), lost: Family::default() }
     }
 }
 
@@ -39,6 +45,11 @@ impl PublishMetrics {
             "bellwether_publish_duration_seconds",
             "Time from handing a batch of events to a sink until all of it was durable there",
             self.duration.clone(),
+        );
+        registry.register(
+            "bellwether_publish_lag_seconds",
+            "Time from the decision of an event until a sink held it, of the oldest of each batch",
+            self.lag.clone(),
         );
         registry.register(
             "bellwether_outbox_published",
@@ -55,6 +66,10 @@ impl PublishMetrics {
     pub(super) fn published(&self, sink: &str, events: u64, took: Duration) {
         self.duration.observe(took.as_secs_f64());
         self.published.get_or_create(&label(sink)).inc_by(events);
+    }
+
+    pub(super) fn lag(&self, sink: &str, lag: Duration) {
+        self.lag.get_or_create(&label(sink)).observe(lag.as_secs_f64());
     }
 
     pub(super) fn lost(&self, sink: &str, events: u64) {

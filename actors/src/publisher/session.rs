@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, future::pending, time::Duration};
 
-use model::{Offset, Revision};
+use model::{Offset, Revision, WallTime};
 use raft::bug;
 use tokio::{
     sync::watch,
@@ -35,6 +35,8 @@ struct Sent {
     last: Offset,
     events: u64,
     gap: Option<Gap>,
+    /// When the oldest event was decided.
+    oldest: Option<WallTime>,
     at: Instant,
 }
 
@@ -139,7 +141,8 @@ impl<'a> Session<'a> {
             self.moved = at;
         }
         let (events, gap) = (batch.events.len() as u64, batch.gap);
-        self.flight.push_back(Sent { last, events, gap, at });
+        let oldest = batch.events.first().map(|event| event.time);
+        self.flight.push_back(Sent { last, events, gap, oldest, at });
         self.sent = last;
         Ok(())
     }
@@ -169,7 +172,7 @@ impl<'a> Session<'a> {
     }
 
     fn received(&mut self, held: Held) -> Result<(), Fault> {
-        let Publisher { sink, metrics, monitor, shard, .. } = self.publisher;
+        let Publisher { shards, sink, metrics, monitor, shard, .. } = self.publisher;
         if held.offset > self.sent {
             let (sink, sent) = (sink.name().to_owned(), self.sent);
             return Err(Fault::NeverSent { sink, shard: *shard, held: held.offset, sent });
@@ -177,6 +180,9 @@ impl<'a> Session<'a> {
         while self.flight.front().is_some_and(|sent| sent.last <= held.offset) {
             let Some(sent) = self.flight.pop_front() else { break };
             metrics.published(sink.name(), sent.events, sent.at.elapsed());
+            if let Some(oldest) = sent.oldest {
+                metrics.lag(sink.name(), since(oldest, shards.now()));
+            }
             if let Some(gap) = sent.gap {
                 self.mourn(gap);
             }
@@ -222,6 +228,11 @@ impl<'a> Session<'a> {
         let Publisher { sink, shard, .. } = self.publisher;
         Fault::Ahead { sink: sink.name().to_owned(), shard: *shard, held: self.sent, head }
     }
+}
+
+/// Clocks may be set back, and leaders' differ.
+fn since(moment: WallTime, now: WallTime) -> Duration {
+    Duration::from_millis(u64::try_from(now.0.saturating_sub(moment.0)).unwrap_or(0))
 }
 
 async fn at(moment: Option<Instant>) {

@@ -5,6 +5,7 @@ use futures_util::future::LocalBoxFuture;
 use crate::{plan::Plan, report::Outcome};
 
 mod checks;
+mod events;
 mod failover;
 mod http;
 mod idle;
@@ -15,6 +16,7 @@ mod pair_of_clusters;
 mod queries;
 mod restart;
 mod subscribers;
+mod topic;
 mod writes;
 
 pub use writes::{
@@ -41,6 +43,7 @@ pub fn all() -> Vec<Bench> {
     vec![
         latency::BENCH,
         latency::three::BENCH,
+        latency::published::BENCH,
         checks::BENCH,
         memory::BENCH,
         memory::followers::BENCH,
@@ -50,6 +53,7 @@ pub fn all() -> Vec<Bench> {
         restart::BENCH,
         writes::BENCH,
         writes::three::BENCH,
+        events::BENCH,
         idle::BENCH,
     ]
 }

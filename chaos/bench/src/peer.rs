@@ -4,3 +4,4 @@
 //! what is set differently is said beside the figures.
 
 pub mod etcd;
+pub mod pulsar;

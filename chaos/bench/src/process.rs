@@ -10,6 +10,8 @@ use std::{
 use anyhow::{Context, Result, bail};
 use harness::process::{Cost, cost};
 
+pub use harness::ports::free_port;
+
 /// How often a program is asked whether it is ready.
 const ASK_EVERY: Duration = Duration::from_millis(20);
 const STOP_WITHIN: Duration = Duration::from_secs(10);
@@ -136,14 +138,6 @@ pub fn below(tracer: &[String], program: &Path) -> Command {
     let mut command = Command::new(first);
     command.args(rest).arg(program);
     command
-}
-
-/// A TCP port of 127.0.0.1 that nobody listens on now.
-///
-/// # Errors
-/// Where there is none.
-pub fn free_port() -> Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 #[cfg(test)]

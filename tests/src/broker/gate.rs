@@ -12,7 +12,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, PublicKeyData, RsaKeySize, SigningKey};
 use serde_json::json;
 
-use crate::config::free_port;
+use crate::ports::free_port;
 
 /// The role that may do everything.
 const ADMIN: &str = "admin";

@@ -98,6 +98,7 @@ async fn what_was_published_is_counted_and_measured() {
     encode(&mut text, &registry).unwrap();
     assert!(text.contains("bellwether_outbox_published_total{sink=\"memory\"} 25\n"), "{text}");
     assert!(text.contains("bellwether_publish_duration_seconds_count "), "{text}");
+    assert!(text.contains("bellwether_publish_lag_seconds_count{sink=\"memory\"} "), "{text}");
 }
 
 #[tokio::test]

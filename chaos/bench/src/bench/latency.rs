@@ -5,6 +5,7 @@
 //! the transition is decided, made durable by an fsync, and handed to the watch.
 
 mod flips;
+pub(super) mod published;
 mod puts;
 pub(super) mod three;
 mod watcher;
@@ -23,7 +24,7 @@ use crate::{
     plan::{Plan, Side},
     report::{Durability, Outcome, Row, Target},
 };
-use flips::Flips;
+use flips::{Flips, Reader};
 
 pub(super) const BENCH: Bench = Bench {
     number: 1,
@@ -86,7 +87,7 @@ async fn measure(plan: &Plan, seed: u64) -> Result<Figures> {
     flipping.abort();
     tokio::time::sleep(DRAIN).await;
     watch.check()?;
-    let (times, lost) = flips.seen();
+    let (times, lost) = flips.seen(Reader::Watch);
     ensure!(lost == 0, "{lost} transitions never reached the client");
     ensure!(times.count() > 0, "no transition was measured");
     Ok(Figures { transitions: times.count(), latency: latency(&times), syncs_a_second })

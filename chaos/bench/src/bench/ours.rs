@@ -76,6 +76,11 @@ impl Ours {
         Ok(())
     }
 
+    /// Where everything of the node lies.
+    pub(super) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// `HOST:PORT` of the API.
     pub(super) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)

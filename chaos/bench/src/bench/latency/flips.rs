@@ -1,4 +1,4 @@
-//! Targets that flip, and the book of what they told and what the client has seen of it.
+//! Targets that flip, and the book of what they told and what clients have seen of it.
 
 use std::{
     collections::VecDeque,
@@ -30,7 +30,8 @@ pub(super) struct Flips {
     address: SocketAddr,
     targets: Vec<Target>,
     measuring: AtomicBool,
-    seen: Mutex<Histogram>,
+    /// By reader.
+    seen: Mutex<[Histogram; READERS]>,
     server: Mutex<JoinSet<()>>,
 }
 
@@ -39,12 +40,24 @@ struct Target {
     book: Mutex<Book>,
 }
 
-/// What one target has told, and the client has not seen yet.
+/// What one target has told, and of that what each reader has not seen yet.
 struct Book {
     told: bool,
-    unseen: VecDeque<Told>,
+    unseen: [VecDeque<Told>; READERS],
 }
 
+/// Who sees what targets have told.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Reader {
+    /// A watch.
+    Watch,
+    /// A consumer of the topic.
+    Topic,
+}
+
+const READERS: usize = 2;
+
+#[derive(Clone, Copy)]
 struct Told {
     up: bool,
     at: Instant,
@@ -59,7 +72,7 @@ impl Flips {
             address: listener.local_addr()?,
             targets: (0..count).map(|_| Target::new()).collect(),
             measuring: AtomicBool::new(false),
-            seen: Mutex::new(Histogram::new()),
+            seen: Mutex::default(),
             server: Mutex::default(),
         });
         // The server must not keep alive what stops it.
@@ -82,25 +95,33 @@ impl Flips {
         self.measuring.store(on, Ordering::SeqCst);
     }
 
-    /// The client has the transition of a target.
+    /// A reader has the transition of a target. Returns when it was told, where that counts.
     ///
     /// # Errors
     /// The target has told no such thing.
-    pub(super) fn arrived(&self, n: usize, up: bool, at: Instant) -> Result<()> {
+    pub(super) fn arrived(
+        &self,
+        reader: Reader,
+        n: usize,
+        up: bool,
+        at: Instant,
+    ) -> Result<Option<Instant>> {
         let target = self.targets.get(n).context("there is no such target")?;
-        let told = locked(&target.book).unseen.pop_front();
+        let told = locked(&target.book).unseen[reader as usize].pop_front();
         let told = told.with_context(|| format!("target {n} has told no change"))?;
-        ensure!(told.up == up, "target {n} told up: {}, the client is told {up}", told.up);
+        ensure!(told.up == up, "target {n} told up: {}, the reader is told {up}", told.up);
         if told.counts {
-            locked(&self.seen).record(at.saturating_duration_since(told.at));
+            let late = at.saturating_duration_since(told.at);
+            locked(&self.seen)[reader as usize].record(late);
         }
-        Ok(())
+        Ok(told.counts.then_some(told.at))
     }
 
-    /// The times that count, and how many transitions the client has not seen.
-    pub(super) fn seen(&self) -> (Histogram, usize) {
-        let lost = self.targets.iter().map(|target| locked(&target.book).unseen.len()).sum();
-        (locked(&self.seen).clone(), lost)
+    /// The times that count, and how many transitions a reader has not seen.
+    pub(super) fn seen(&self, reader: Reader) -> (Histogram, usize) {
+        let unseen = |target: &Target| locked(&target.book).unseen[reader as usize].len();
+        let lost = self.targets.iter().map(unseen).sum();
+        (locked(&self.seen)[reader as usize].clone(), lost)
     }
 
     async fn answer(&self, mut stream: TcpStream) {
@@ -124,7 +145,7 @@ impl Flips {
 
 impl Target {
     fn new() -> Self {
-        let book = Book { told: true, unseen: VecDeque::new() };
+        let book = Book { told: true, unseen: Default::default() };
         Self { up: AtomicBool::new(true), book: Mutex::new(book) }
     }
 
@@ -132,7 +153,8 @@ impl Target {
         let mut book = locked(&self.book);
         if book.told != up {
             book.told = up;
-            book.unseen.push_back(Told { up, at: Instant::now(), counts });
+            let told = Told { up, at: Instant::now(), counts };
+            book.unseen.iter_mut().for_each(|unseen| unseen.push_back(told));
         }
     }
 }
@@ -142,12 +164,17 @@ pub(super) async fn flip(flips: Arc<Flips>, a_second: f64, seed: u64) {
     let mut random = StdRng::seed_from_u64(seed);
     let mut next = Instant::now();
     loop {
-        let uniform: f64 = random.random_range(f64::EPSILON..1.0);
-        next += Duration::from_secs_f64(-uniform.ln() / a_second);
+        next += gap(&mut random, a_second);
         sleep_until(next.into()).await;
         let target = &flips.targets[random.random_range(0..flips.targets.len())];
         target.up.fetch_xor(true, Ordering::SeqCst);
     }
+}
+
+/// Until the next event of a Poisson process with so many a second.
+pub(super) fn gap(random: &mut StdRng, a_second: f64) -> Duration {
+    let uniform: f64 = random.random_range(f64::EPSILON..1.0);
+    Duration::from_secs_f64(-uniform.ln() / a_second)
 }
 
 fn number(head: &[u8]) -> Option<usize> {
@@ -171,9 +198,11 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(http.get(flips.url(0)).send().await.unwrap().status(), 503);
         }
-        assert_eq!(flips.seen().1, 1);
-        flips.arrived(0, false, Instant::now()).unwrap();
-        assert_eq!((flips.seen().0.count(), flips.seen().1), (1, 0));
-        assert!(flips.arrived(0, true, Instant::now()).is_err());
+        let seen = |reader| (flips.seen(reader).0.count(), flips.seen(reader).1);
+        assert_eq!(seen(Reader::Watch), (0, 1));
+        let told = flips.arrived(Reader::Watch, 0, false, Instant::now()).unwrap();
+        assert!(told.is_some());
+        assert_eq!((seen(Reader::Watch), seen(Reader::Topic)), ((1, 0), (0, 1)));
+        assert!(flips.arrived(Reader::Watch, 0, true, Instant::now()).is_err());
     }
 }

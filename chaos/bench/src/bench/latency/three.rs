@@ -14,7 +14,7 @@ use serde_json::json;
 use super::{
     super::{Bench, ours::cluster::Cluster, pair_of_clusters},
     DRAIN, FLIPS_A_SECOND, INTERVAL, RESOURCES, SPAN, TIMEOUT, WARM,
-    flips::{self, Flips},
+    flips::{self, Flips, Reader},
     latency,
     puts::Puts,
     watcher,
@@ -81,7 +81,7 @@ async fn of_ours(plan: &Plan, seed: u64) -> Result<Figures> {
     flipping.abort();
     tokio::time::sleep(DRAIN).await;
     watch.check()?;
-    let (times, lost) = flips.seen();
+    let (times, lost) = flips.seen(Reader::Watch);
     ensure!(lost == 0, "{lost} transitions never reached the client");
     ensure!(times.count() > 0, "no transition was measured");
     ensure!(cluster.leads().await?[WATCHED] == 0, "the watched node has come to lead");

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use tokio::task::JoinHandle;
 
-use super::flips::Flips;
+use super::flips::{Flips, Reader};
 
 /// A watch that is being read. It ends when this is dropped.
 pub(super) struct Watch {
@@ -67,7 +67,7 @@ async fn read(response: &mut reqwest::Response, mut unread: Vec<u8>, flips: &Fli
         let now = Instant::now();
         while let Some(event) = next(&mut unread) {
             if let Some((n, up)) = transition(&event)? {
-                flips.arrived(n, up, now)?;
+                flips.arrived(Reader::Watch, n, up, now)?;
             }
         }
         unread.extend_from_slice(&response.chunk().await?.context("it has ended")?);
