@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use bellwether_tests::{Config, Node, component, config::free_port, control::skip, eventually};
+use bellwether_tests::{Config, Node, component, control::skip, eventually, ports::free_port};
 use serde_json::json;
 
 const PATIENCE: Duration = Duration::from_secs(30);
