@@ -267,12 +267,23 @@ pub fn duration(min: Millis, max: Millis) -> impl Fn(&Value) -> Result<Millis, S
 /// A whole number from `min` to `max`.
 pub fn integer(min: u64, max: u64) -> impl Fn(&Value) -> Result<u64, String> {
     move |value| {
-        let number = value.as_u64().ok_or_else(|| expected("a whole number", value))?;
+        let number = whole(value).ok_or_else(|| expected("a whole number", value))?;
         if number < min || number > max {
             return Err(format!("{number} is outside {min} to {max}"));
         }
         Ok(number)
     }
+}
+
+/// JSON knows one kind of number: `537.0` is as whole as `537` (JSON Schema 2020-12, 4.2.3).
+fn whole(value: &Value) -> Option<u64> {
+    /// From here on a float may stand for its neighbours, too.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    value.as_u64().or_else(|| {
+        let number = value.as_f64().filter(|n| n.fract() == 0.0 && (0.0..EXACT).contains(n))?;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is whole")]
+        Some(number as u64)
+    })
 }
 
 /// A finite number.
@@ -314,6 +325,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_number_without_a_fraction_is_whole_however_it_is_written() {
+        let read = integer(1, u64::MAX);
+        assert_eq!(read(&json!(537)), Ok(537));
+        assert_eq!(read(&json!(537.0)), Ok(537));
+        assert_eq!(read(&json!(u64::MAX)), Ok(u64::MAX));
+        for wrong in [json!(0.5), json!(-1.0), json!(1e300), json!("1"), json!(-0.0)] {
+            assert!(read(&wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn all_problems_are_found_at_once_with_their_places() {
