@@ -68,6 +68,7 @@ pub const ALL: &[Scenario] = &[
     misread::MISREAD,
     disk_lost::LOST,
     broker::BROKER,
+    broker::NODES_TOO,
     broker::OF_ONE,
     broker::WELL,
     broker::EMPTIED,

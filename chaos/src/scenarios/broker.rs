@@ -1,6 +1,7 @@
 //! Row 17: the event broker is killed, stands still, or comes back, while leaders are killed and moved.
 
 mod emptied;
+mod nodes_too;
 mod of_one;
 mod refusing;
 mod well;
@@ -20,7 +21,9 @@ use crate::{
     scenario::{Fault, Scenario, Site},
 };
 
-pub(super) use self::{emptied::EMPTIED, of_one::OF_ONE, refusing::REFUSING, well::WELL};
+pub(super) use self::{
+    emptied::EMPTIED, nodes_too::NODES_TOO, of_one::OF_ONE, refusing::REFUSING, well::WELL,
+};
 
 pub(super) const BROKER: Scenario = Scenario {
     row: 17,

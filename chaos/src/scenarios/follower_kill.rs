@@ -20,7 +20,7 @@ pub(super) const FOLLOWER: Scenario = Scenario {
     ..LEADER
 };
 
-struct FollowerKill;
+pub(super) struct FollowerKill;
 
 impl Fault for FollowerKill {
     fn round<'a>(&'a mut self, arena: &'a mut Arena) -> BoxFuture<'a, Result<()>> {

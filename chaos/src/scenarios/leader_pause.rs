@@ -28,7 +28,7 @@ pub(super) const PAUSE: Scenario = Scenario {
 /// How long it runs on before everything is looked at.
 const AFTER: Duration = Duration::from_secs(2);
 
-struct LeaderPause;
+pub(super) struct LeaderPause;
 
 impl Fault for LeaderPause {
     fn round<'a>(&'a mut self, arena: &'a mut Arena) -> BoxFuture<'a, Result<()>> {

@@ -31,7 +31,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 const EARLY: u64 = 1_000;
 const FIRST: u64 = 700;
 
-struct MajorityKill;
+pub(super) struct MajorityKill;
 
 impl Fault for MajorityKill {
     fn round<'a>(&'a mut self, arena: &'a mut Arena) -> BoxFuture<'a, Result<()>> {
