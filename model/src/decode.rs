@@ -276,7 +276,7 @@ pub fn integer(min: u64, max: u64) -> impl Fn(&Value) -> Result<u64, String> {
 }
 
 /// JSON knows one kind of number: `537.0` is as whole as `537` (JSON Schema 2020-12, 4.2.3).
-fn whole(value: &Value) -> Option<u64> {
+pub(crate) fn whole(value: &Value) -> Option<u64> {
     /// From here on a float may stand for its neighbours, too.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     value.as_u64().or_else(|| {

@@ -263,4 +263,4 @@ fn round(value: f64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     Millis,
     decode::{
-        Fields, Problems, body, boolean, duration, integer, nearest, number, shown_key, text,
+        Fields, Problems, body, boolean, duration, integer, nearest, number, shown_key, text, whole,
     },
     spec::Origin,
 };
@@ -195,7 +195,10 @@ fn statuses(fields: &mut Fields<'_>, problems: &Problems) -> Vec<StatusRange> {
 
 fn status_range(value: &Value) -> Option<StatusRange> {
     let (from, to) = match value {
-        Value::Number(code) => (code.as_u64()?, code.as_u64()?),
+        Value::Number(_) => {
+            let code = whole(value)?;
+            (code, code)
+        }
         Value::String(range) => {
             let (from, to) = range.split_once('-').unwrap_or((range, range));
             (from.trim().parse().ok()?, to.trim().parse().ok()?)

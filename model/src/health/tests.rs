@@ -124,11 +124,18 @@ fn any_input() -> impl Strategy<Value = Input> {
         4 => "[a-z]{0,8}".prop_map(|reason| fail(&reason)),
         2 => "[a-z]{0,8}".prop_map(|reason| warn(&reason)),
         4 => any::<f64>().prop_map(cpu),
-        1 => Just(Input::Silent("silent".to_owned())),
-        1 => Just(Input::Parked("crashed".to_owned())),
-        1 => "[a-z]{1,4}".prop_map(Input::MaintenanceBegan),
-        1 => Just(Input::MaintenanceEnded),
-        1 => Just(Input::Redeclared),
+        5 => any_but_observed(),
+    ]
+}
+
+/// What changes a health although nobody has observed anything.
+pub(crate) fn any_but_observed() -> impl Strategy<Value = Input> {
+    prop_oneof![
+        Just(Input::Silent("silent".to_owned())),
+        Just(Input::Parked("crashed".to_owned())),
+        "[a-z]{1,4}".prop_map(Input::MaintenanceBegan),
+        Just(Input::MaintenanceEnded),
+        Just(Input::Redeclared),
     ]
 }
 

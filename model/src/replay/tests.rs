@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     Metrics, Millis, Outcome,
-    health::Change,
+    health::{Change, tests::any_but_observed},
     spec::Flapping,
     threshold::{Direction, Threshold},
 };
@@ -142,11 +142,7 @@ fn any_input() -> impl Strategy<Value = Input> {
         6 => tenths,
         2 => failed(Outcome::critical),
         2 => failed(Outcome::warning),
-        1 => Just(Input::Silent("silent".to_owned())),
-        1 => Just(Input::Parked("crashed".to_owned())),
-        1 => "[a-z]{1,4}".prop_map(Input::MaintenanceBegan),
-        1 => Just(Input::MaintenanceEnded),
-        1 => Just(Input::Redeclared),
+        5 => any_but_observed(),
     ]
 }
 
