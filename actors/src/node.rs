@@ -15,7 +15,7 @@ use crate::{
     metrics::Metrics,
     pool::Pool,
     probe::{ProbeSettings, Probes, ProbesError},
-    publisher::{PublishMetrics, SinkHealth},
+    publisher::PublishMetrics,
     report,
     scheduler::Pace,
     shard::{Common, ShardArguments, ShardMessage, ShardSupervisor},
@@ -71,6 +71,8 @@ impl Actors {
         let Settings { shards, probes, places, sinks, metrics, publish_metrics } = settings;
         let probes = Probes::new(probes)?;
         let sinks = Sinks::open(sinks, &shards, publish_metrics).await?;
+        let shown = sinks.clone();
+        shards.lend_sinks(Box::new(move || shown.health()));
         let (pool, pace) = (Pool::new(places), Pace::of_this_machine());
         let collector = report::collect(shards.clone(), metrics.clone());
         let sinks_of_shards = sinks.clone();
@@ -79,18 +81,6 @@ impl Actors {
         let spawned = Actor::spawn(None, NodeSupervisor, common).await;
         let (supervisor, _) = spawned.map_err(|e| StartError::Spawn(e.to_string()))?;
         Ok(Self { supervisor, sinks })
-    }
-
-    /// How each sink is doing.
-    #[must_use]
-    pub fn sink_health(&self) -> Vec<SinkHealth> {
-        self.sinks.health()
-    }
-
-    /// The same, for callers that outlive this handle's borrow.
-    pub fn sink_health_source(&self) -> impl Fn() -> Vec<SinkHealth> + Send + Sync + 'static {
-        let sinks = self.sinks.clone();
-        move || sinks.health()
     }
 
     /// Finds a sink by its name.

@@ -7,6 +7,7 @@
 mod backoff;
 mod fault;
 mod metrics;
+mod minute;
 mod monitor;
 mod progress;
 mod session;
@@ -19,7 +20,7 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 use model::ShardId;
-use raft::Shards;
+use raft::{Shards, SinkState};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -33,7 +34,7 @@ use self::{
 use crate::sink::EventSink;
 
 pub use metrics::PublishMetrics;
-pub use monitor::{SinkHealth, SinkMonitor, SinkState};
+pub use monitor::SinkMonitor;
 
 /// How long a stopping publisher waits for receipts and for its cursor (SEMANTICS 23).
 const DRAIN: Duration = Duration::from_secs(2);
@@ -94,7 +95,7 @@ impl Publisher {
         let state = if broken { SinkState::Broken } else { SinkState::Retrying };
         let (shard, sink) = (self.shard, self.sink.name());
         warn!(%shard, sink, ?state, %fault, "publishing is interrupted");
-        self.monitor.report(self.shard, state, fault.to_string());
+        self.monitor.report(self.shard, state, &fault.to_string());
     }
 
     /// Whether events are lost to the sink whenever it comes back (SEMANTICS 9).

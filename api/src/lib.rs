@@ -41,6 +41,5 @@ pub use sinks::{
 };
 pub use state::{
     ApiState, DeclarationContext, Declarations, Hooks, Readiness, ReadinessCheck, Reload, Shortage,
-    SinkHealth, SinkStates,
 };
 pub use waiting::{Found, Founded, WaitingHooks, serve_waiting};

@@ -51,8 +51,6 @@ struct Inner {
 pub type Declarations = Arc<dyn Fn() -> Arc<DeclarationContext> + Send + Sync>;
 /// Reloads the configuration. The error lists what is wrong; the old one then stays in force.
 pub type Reload = Arc<dyn Fn() -> BoxFuture<'static, Result<(), Vec<String>>> + Send + Sync>;
-/// Says how the sinks are.
-pub type SinkStates = Arc<dyn Fn() -> Vec<SinkHealth> + Send + Sync>;
 /// Says what else must hold before the node is ready.
 pub type Readiness = Arc<dyn Fn() -> Vec<ReadinessCheck> + Send + Sync>;
 
@@ -69,8 +67,6 @@ pub struct Hooks {
     pub declarations: Declarations,
     /// What `POST /-/reload` does.
     pub reload: Reload,
-    /// How the sinks are.
-    pub sinks: SinkStates,
     /// What is done with the subscriptions of a sink.
     pub subscriptions: SubscriptionHook,
     /// What else must hold before the node is ready.
@@ -94,21 +90,6 @@ pub struct DeclarationContext {
     pub region: Option<String>,
     /// The names in the node's `secrets:` map.
     pub secrets: BTreeSet<String>,
-}
-
-/// How one sink of this node is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SinkHealth {
-    /// Its name, as in the replicated cursors.
-    pub name: String,
-    /// What it is, such as `file` or `pulsar`.
-    pub kind: String,
-    /// Whether a person may say from where on it is sent events.
-    pub can_be_reset: bool,
-    /// What it does, such as `publishing`, `connecting` or `broken`.
-    pub state: String,
-    /// What went wrong last, where something did.
-    pub last_error: Option<String>,
 }
 
 /// One condition of readiness.
@@ -149,7 +130,6 @@ impl Default for Hooks {
             reload: Arc::new(|| {
                 Box::pin(async { Err(vec!["this node has no configuration to reload".to_owned()]) })
             }),
-            sinks: Arc::new(Vec::new),
             subscriptions: Arc::new(|call| {
                 let detail = format!("this node runs no sink {:?}", call.sink);
                 Box::pin(async { Err(SubscriptionFault::NotFound(detail)) })

@@ -6,6 +6,7 @@ use std::{path::PathBuf, process::ExitCode, time::SystemTime};
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
+use harness::stop::unless_stopped;
 
 use crate::{
     history::History,
@@ -115,7 +116,7 @@ impl Common {
 
 /// Runs the command line; 0 all held, 1 something did not, 2 usage.
 pub async fn main() -> ExitCode {
-    match dispatch(Cli::parse().command).await {
+    match unless_stopped(dispatch(Cli::parse().command)).await {
         Ok(code) => code,
         Err(error) => {
             say(&format!("error: {error:#}"));

@@ -1,6 +1,6 @@
 //! A scenario: a fault, what goes on meanwhile, and what must hold.
 
-use std::path::Path;
+use std::{net::IpAddr, path::Path};
 
 use anyhow::Result;
 use futures_util::future::BoxFuture;
@@ -61,6 +61,8 @@ pub struct Site<'a> {
     pub nodes: &'a mut [Node],
     /// What their configurations have in common; written before the first start.
     pub config: Config,
+    /// Where the harness is, for the nodes.
+    pub host: IpAddr,
     /// The seed of the run.
     pub seed: u64,
     /// The fail points that are armed whatever the scenario adds.

@@ -69,6 +69,7 @@ pub const ALL: &[Scenario] = &[
     disk_lost::LOST,
     broker::BROKER,
     broker::NODES_TOO,
+    broker::LINKS_TOO,
     broker::OF_ONE,
     broker::WELL,
     broker::EMPTIED,

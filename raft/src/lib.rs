@@ -70,8 +70,10 @@ pub use peer::{Alone, Call, Haste, MOST_BYTES, PeerError, PeerTransport};
 pub use query::{
     Change, ChangeKind, ChangePage, ConfigStatus, Consistency, CoverageReport, Filter,
     FilterFields, ListQuery, MaintenanceView, OutboxPage, Page, Read, Row, Served, ShardStatus,
-    SinkStatus,
 };
 pub use room::{DiskRoom, Extent, Gauge};
 pub use state::{OutboxRecord, SinkCursor};
-pub use survey::{DiskReport, GroupReport, NodeReport, Survey};
+pub use survey::{
+    DiskReport, GroupReport, NodeReport, SinkHealth, SinkSource, SinkState, SinkStatus, SinkSurvey,
+    Survey,
+};

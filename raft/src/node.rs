@@ -3,7 +3,7 @@
 use std::{
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -27,6 +27,7 @@ use crate::{
     reconcile::Moves,
     room::{DiskRoom, Room, Watch},
     store::watermark::WatermarkFile,
+    survey::SinkSource,
     workers::Workers,
 };
 
@@ -68,6 +69,8 @@ pub(crate) struct Inner {
     watermarks: watermarks::Keeper,
     room: Option<Arc<Room>>,
     room_watch: Watch,
+    /// Lent by whoever runs the sinks.
+    pub(crate) sinks: OnceLock<SinkSource>,
     _lock: Option<DirectoryLock>,
 }
 
@@ -144,6 +147,7 @@ impl Shards {
             watermarks,
             room,
             room_watch,
+            sinks: OnceLock::new(),
             _lock: lock,
         };
         let shards = Self { inner: Arc::new(inner) };

@@ -18,7 +18,7 @@ use model::{
 use serde::{Deserialize, Serialize};
 
 pub use filter::{Filter, FilterFields};
-pub use status::{ConfigStatus, MaintenanceView, ShardStatus, SinkStatus};
+pub use status::{ConfigStatus, MaintenanceView, ShardStatus};
 
 pub(crate) use changes::ChangeRecord;
 #[cfg(test)]

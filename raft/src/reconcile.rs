@@ -22,7 +22,7 @@ use crate::{
     members::MembersError,
     node::Shards,
     nodes::{NodeRecord, NodeStanding},
-    peer::{NodeRequest, NodeResponse},
+    peer::NodeRequest,
     placement::{self, Action, Plan, Policy, Standing, Step, View},
     survey::{GroupReport, Survey},
 };
@@ -127,10 +127,7 @@ impl Shards {
             self.change(step.group, &step.action).await.map_err(|error| error.to_string())
         } else {
             let request = NodeRequest::Change { group: step.group, action: step.action.clone() };
-            match self.ask_node(leader, &request, STEP).await {
-                Ok(NodeResponse::Done | NodeResponse::Report(_)) => Ok(()),
-                Err(why) => Err(why),
-            }
+            self.ask_node(leader, &request, STEP).await.map(drop)
         };
         if let Err(why) = &done {
             warn!(group = step.group, node = %leader, why, "a replica was not moved; trying again");

@@ -1,5 +1,7 @@
 //! What each node knows of its groups, gathered from all of them.
 
+mod sinks;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -17,6 +19,9 @@ use crate::{
     nodes::NodeStanding,
     peer::{NodeRequest, NodeResponse},
 };
+
+pub(crate) use sinks::SinkReport;
+pub use sinks::{SinkHealth, SinkSource, SinkState, SinkStatus, SinkSurvey};
 
 /// How long a node may take to say what it knows.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -99,29 +104,37 @@ impl Survey {
 impl Shards {
     /// Asks all nodes of the cluster, each no longer than a second.
     pub async fn survey(&self) -> Survey {
+        let (answers, silent) = self.ask_all(&NodeRequest::Report).await;
+        let answers = answers.into_iter().filter_map(|(node, answer)| match answer {
+            NodeResponse::Report(report) => Some((node, report)),
+            NodeResponse::Sinks(_) | NodeResponse::Done => None,
+        });
+        let reports = answers.chain([(self.node_id(), self.node_report())]).collect();
+        Survey { reports, silent }
+    }
+
+    /// What all other nodes answer, and of those that do not, why.
+    async fn ask_all(
+        &self,
+        request: &NodeRequest,
+    ) -> (Vec<(NodeId, NodeResponse)>, BTreeMap<NodeId, String>) {
         let here = self.node_id();
         let others = self
             .nodes()
             .into_iter()
             .filter(|(node, record)| *node != here && record.standing != NodeStanding::Removed);
-        let asked = others.map(|(node, _)| async move {
-            let answer = self.ask_node(node, &NodeRequest::Report, PATIENCE).await;
-            (node, answer)
-        });
-        let mut survey = Survey::default();
-        survey.reports.insert(here, self.node_report());
+        let asked = others
+            .map(|(node, _)| async move { (node, self.ask_node(node, request, PATIENCE).await) });
+        let (mut answers, mut silent) = (Vec::new(), BTreeMap::new());
         for (node, answer) in join_all(asked).await {
             match answer {
-                Ok(NodeResponse::Report(report)) => {
-                    survey.reports.insert(node, report);
-                }
-                Ok(NodeResponse::Done) => {}
+                Ok(answer) => answers.push((node, answer)),
                 Err(why) => {
-                    survey.silent.insert(node, why);
+                    silent.insert(node, why);
                 }
             }
         }
-        survey
+        (answers, silent)
     }
 
     /// What this node knows.

@@ -1,8 +1,9 @@
-//! A standalone Apache Pulsar of a test's own, on loopback.
+//! A standalone Apache Pulsar of a test's own, on loopback or a network of the test's own.
 
 mod gate;
 
 use std::{
+    net::{IpAddr, Ipv4Addr},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -26,12 +27,14 @@ const START: Duration = Duration::from_secs(90);
 const MOST_FAULTS: usize = 20;
 /// How long it may take to answer.
 const ANSWER: Duration = Duration::from_secs(20);
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// See the module. It is killed when the value is dropped.
 #[derive(Debug)]
 pub struct Broker {
     program: PathBuf,
     directory: tempfile::TempDir,
+    ip: IpAddr,
     port: u16,
     http: u16,
     gate: Option<Gate>,
@@ -52,7 +55,15 @@ impl Broker {
     /// # Errors
     /// Where it does not come to serve.
     pub async fn start(program: PathBuf) -> Result<Self> {
-        Self::begin(program, tempfile::tempdir()?, |_| Ok(None)).await
+        Self::start_at(program, LOOPBACK).await
+    }
+
+    /// The same at an address of this machine that others reach.
+    ///
+    /// # Errors
+    /// Where it does not come to serve.
+    pub async fn start_at(program: PathBuf, ip: IpAddr) -> Result<Self> {
+        Self::begin(program, ip, tempfile::tempdir()?, |_| Ok(None)).await
     }
 
     /// The same with its data in a directory of the caller's choice.
@@ -60,7 +71,7 @@ impl Broker {
     /// # Errors
     /// Where it does not come to serve.
     pub async fn start_in(program: PathBuf, directory: tempfile::TempDir) -> Result<Self> {
-        Self::begin(program, directory, |_| Ok(None)).await
+        Self::begin(program, LOOPBACK, directory, |_| Ok(None)).await
     }
 
     /// Starts one that lets in only whom it knows.
@@ -68,17 +79,21 @@ impl Broker {
     /// # Errors
     /// Where it does not come to serve.
     pub async fn secured(program: PathBuf) -> Result<Self> {
-        Self::begin(program, tempfile::tempdir()?, |directory| Gate::new(directory).map(Some)).await
+        Self::begin(program, LOOPBACK, tempfile::tempdir()?, |directory| {
+            Gate::new(directory).map(Some)
+        })
+        .await
     }
 
     async fn begin(
         program: PathBuf,
+        ip: IpAddr,
         directory: tempfile::TempDir,
         gate: impl FnOnce(&Path) -> Result<Option<Gate>>,
     ) -> Result<Self> {
         let (port, http) = (free_port()?, free_port()?);
         let gate = gate(directory.path())?;
-        let mut broker = Self { program, directory, port, http, gate, child: None };
+        let mut broker = Self { program, directory, ip, port, http, gate, child: None };
         broker.launch().await?;
         Ok(broker)
     }
@@ -101,6 +116,7 @@ impl Broker {
         command.args(["-n", &raised().to_string()]).arg(&self.program);
         command.arg(self.directory.path().join("pulsar"));
         command.args([self.port.to_string(), self.http.to_string()]);
+        command.args(["bindAddress", "advertisedAddress"].map(|key| format!("{key}={}", self.ip)));
         command.args(self.gate.as_ref().map(Gate::settings).transpose()?.unwrap_or_default());
         command.stdin(Stdio::null()).stderr(output.try_clone()?).stdout(output);
         self.child = Some(command.spawn().context("cannot start the broker")?);
@@ -186,13 +202,19 @@ impl Broker {
     /// Where clients find it.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("pulsar://127.0.0.1:{}", self.port)
+        format!("pulsar://{}:{}", self.ip, self.port)
+    }
+
+    /// The port of that.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Where it is administered.
     #[must_use]
     pub fn admin_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.http)
+        format!("http://{}:{}", self.ip, self.http)
     }
 
     /// A path of its administrative interface.

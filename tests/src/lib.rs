@@ -16,6 +16,7 @@ pub mod node;
 pub mod oracle;
 pub mod ports;
 pub mod process;
+pub mod stop;
 pub mod storm;
 pub mod targets;
 pub mod wait;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, io::Write, path::PathBuf, sync::Arc, time::Duration};
 
 use actors::{
-    publisher::{PublishMetrics, Publisher, SinkMonitor, SinkState},
+    publisher::{PublishMetrics, Publisher, SinkMonitor},
     sink::{
         EventSink, PulsarAuth, PulsarCompression, PulsarSettings, PulsarSink, PulsarTarget,
         PulsarTls, SubscriptionChange, SubscriptionError,
@@ -18,7 +18,7 @@ use model::{
     delivery::{ResetTo, SubscribeFrom},
     spec::{Defaults, Origin, SpecDecoder},
 };
-use raft::{Command, Options, Precondition, Registration, Reply, Shards, SinkChange};
+use raft::{Command, Options, Precondition, Registration, Reply, Shards, SinkChange, SinkState};
 use serde_json::json;
 use tokio::{
     sync::{Mutex, MutexGuard},

@@ -2,10 +2,10 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use raft::Shards;
+use raft::{Shards, SinkHealth};
 
 use crate::{
-    publisher::{PublishMetrics, SinkHealth, SinkMonitor},
+    publisher::{PublishMetrics, SinkMonitor},
     sink::{
         EventSink, FileSettings, FileSink, PulsarSettings, PulsarSink, PulsarTarget, SinkError,
     },

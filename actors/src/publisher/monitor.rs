@@ -4,34 +4,13 @@ use std::collections::BTreeMap;
 
 use model::ShardId;
 use parking_lot::Mutex;
+use raft::{SinkHealth, SinkState};
 
+use super::minute::LastMinute;
 use crate::sink::EventSink;
 
-/// How a sink does, from best to worst.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SinkState {
-    /// It takes events.
-    Ok,
-    /// It does not, and is tried again; nothing is lost.
-    Retrying,
-    /// Events are lost to it: retention has taken them, or the shard itself has lost them.
-    Broken,
-}
-
-/// A sink and how it does: the worst of the shards that this node leads.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SinkHealth {
-    /// The sink's name.
-    pub name: String,
-    /// What kind it is.
-    pub kind: &'static str,
-    /// Whether a person may say from where on it is sent events.
-    pub can_be_reset: bool,
-    /// How it does.
-    pub state: SinkState,
-    /// What last went wrong, also where it is well again.
-    pub last_error: Option<String>,
-}
+/// What is shown of an error, in characters.
+const ERROR: usize = 1_000;
 
 /// Collects what the publishers of one sink find.
 #[derive(Debug)]
@@ -47,6 +26,7 @@ struct Found {
     /// Shards that are not well.
     shards: BTreeMap<ShardId, (SinkState, String)>,
     last_error: Option<String>,
+    acknowledged: LastMinute,
 }
 
 impl SinkMonitor {
@@ -61,17 +41,23 @@ impl SinkMonitor {
     /// How the sink does now.
     #[must_use]
     pub fn health(&self) -> SinkHealth {
-        let found = self.found.lock();
+        let mut found = self.found.lock();
+        let last_minute = found.acknowledged.total();
         let worst = found.shards.values().max_by_key(|(state, _)| *state);
         let state = worst.map_or(SinkState::Ok, |(state, _)| *state);
         let error = worst.map(|(_, error)| error.clone());
         let last_error = error.or_else(|| found.last_error.clone());
         let Self { name, kind, can_be_reset, .. } = self;
-        let (kind, can_be_reset) = (*kind, *can_be_reset);
-        SinkHealth { name: name.clone(), kind, can_be_reset, state, last_error }
+        let (name, kind) = (name.clone(), (*kind).to_owned());
+        SinkHealth { name, kind, can_be_reset: *can_be_reset, state, last_error, last_minute }
     }
 
-    pub(super) fn report(&self, shard: ShardId, state: SinkState, error: String) {
+    pub(super) fn acknowledged(&self, events: u64) {
+        self.found.lock().acknowledged.add(events);
+    }
+
+    pub(super) fn report(&self, shard: ShardId, state: SinkState, error: &str) {
+        let error: String = error.chars().take(ERROR).collect();
         let mut found = self.found.lock();
         found.last_error = Some(error.clone());
         if state == SinkState::Ok {

@@ -180,6 +180,7 @@ impl<'a> Session<'a> {
         while self.flight.front().is_some_and(|sent| sent.last <= held.offset) {
             let Some(sent) = self.flight.pop_front() else { break };
             metrics.published(sink.name(), sent.events, sent.at.elapsed());
+            monitor.acknowledged(sent.events);
             if let Some(oldest) = sent.oldest {
                 metrics.lag(sink.name(), since(oldest, shards.now()));
             }
@@ -203,7 +204,7 @@ impl<'a> Session<'a> {
         let text = format!(
             "shard {shard} has no more events {from} to {to} for {sink}; a gap event stands for them"
         );
-        monitor.report(*shard, SinkState::Ok, text);
+        monitor.report(*shard, SinkState::Ok, &text);
     }
 
     /// A cursor that lags costs the next leader repeats, but holds up no events.

@@ -21,7 +21,7 @@ use model::{
     spec::{Defaults, Origin, SpecDecoder},
 };
 use parking_lot::Mutex;
-use raft::{Clock, Options, Precondition, Registration, Shards, SinkCursor};
+use raft::{Clock, Options, Precondition, Registration, Shards, SinkCursor, SinkHealth};
 use serde_json::json;
 use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;

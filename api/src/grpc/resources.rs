@@ -2,9 +2,6 @@
 
 mod observations;
 
-use std::pin::Pin;
-
-use futures_util::Stream;
 use model::{cursor::Cursor, event::ClusterIdentity};
 use raft::{DeclareOutcome, Precondition};
 use serde_json::json;
@@ -19,7 +16,7 @@ use super::{
     v1::{
         self, put_resource_request::Precondition as Asked, resource_service_server::ResourceService,
     },
-    watch::{Message, Messages, handed_over},
+    watch::{HandedOver, Messages},
 };
 use crate::{
     events::{self, History},
@@ -36,7 +33,7 @@ pub(super) struct Resources(pub(super) ApiState);
 
 #[tonic::async_trait]
 impl ResourceService for Resources {
-    type WatchResourcesStream = Pin<Box<dyn Stream<Item = Result<Message, Status>> + Send>>;
+    type WatchResourcesStream = HandedOver;
 
     async fn get_resource(
         &self,
@@ -134,9 +131,9 @@ impl ResourceService for Resources {
         let filter = query::filter(&mut query);
         query.finish().map_err(|error| error.renamed(reply::list_field))?;
         let chunks = watch::begin::<Messages>(&self.0, cursor, filter).await?;
-        let messages = handed_over(chunks, self.0.limits().stall);
+        let messages = HandedOver::new(chunks, self.0.limits().stall);
         let stamp = Stamp::own(self.0.own_revision());
-        Ok(stamped(Box::pin(messages) as Self::WatchResourcesStream, &stamp))
+        Ok(stamped(messages, &stamp))
     }
 
     async fn list_events(

@@ -1,20 +1,11 @@
 //! A watch as messages of gRPC.
 
-use std::{
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+mod hand_over;
 
 use axum::body::Bytes;
-use futures_util::{Stream, StreamExt, stream};
 use model::{HealthStatus, cursor::Cursor};
 use prost::Message as _;
 use raft::Row;
-use tokio::sync::mpsc;
 use tonic::Status;
 
 use super::{show, v1};
@@ -22,6 +13,8 @@ use crate::{
     error::{ApiError, Kind},
     watch::{End, TOO_SLOW, Told, WatchKind, Wire},
 };
+
+pub(super) use hand_over::HandedOver;
 
 /// `WatchResourcesResponse`, with the resource written out already: what many watches are told is
 /// written once.
@@ -110,40 +103,6 @@ impl Wire for Messages {
     }
 }
 
-/// Hands chunks over as they are taken. Who takes none for so long has no window left, or is gone: the
-/// watch ends, and its place is free. A stream that is not asked for more would not notice by itself.
-pub(super) fn handed_over(
-    chunks: impl Stream<Item = Vec<Result<Message, Status>>> + Send + 'static,
-    patience: Duration,
-) -> impl Stream<Item = Result<Message, Status>> + Send {
-    let (send, receive) = mpsc::channel::<Vec<Result<Message, Status>>>(1);
-    let stalled = Arc::new(AtomicBool::new(false));
-    let seen = Arc::clone(&stalled);
-    tokio::spawn(async move {
-        let mut chunks = pin!(chunks);
-        loop {
-            let chunk = tokio::select! {
-                chunk = chunks.next() => chunk,
-                () = send.closed() => return,
-            };
-            let Some(chunk) = chunk else { return };
-            if send.send_timeout(chunk, patience).await.is_err() {
-                stalled.store(true, Ordering::Relaxed);
-                return;
-            }
-        }
-    });
-    let messages = stream::unfold(receive, |mut receive| async move {
-        let chunk = receive.recv().await?;
-        Some((chunk, receive))
-    });
-    let end = stream::once(async move {
-        let slow = seen.load(Ordering::Relaxed).then(|| ApiError::new(Kind::TooMany, TOO_SLOW));
-        slow.map(|error| Err(Status::from(error))).into_iter().collect()
-    });
-    messages.chain(end).flat_map(stream::iter)
-}
-
 fn message(kind: WatchKind, cursor: Option<&Cursor>) -> Message {
     let cursor = cursor.map(ToString::to_string).unwrap_or_default();
     Message { kind: named(kind).into(), cursor, resource: None, previous_status: 0 }
@@ -164,31 +123,5 @@ const fn named(kind: WatchKind) -> v1::WatchKind {
         WatchKind::Bookmark => v1::WatchKind::Bookmark,
         // It is a status here.
         WatchKind::Overflow => v1::WatchKind::Unspecified,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn who_takes_nothing_loses_the_watch_and_is_told_when_it_comes_back() {
-        let told = || vec![Ok(message(WatchKind::Bookmark, None))];
-        let held = Arc::new(());
-        let holds = Arc::clone(&held);
-        let chunks = stream::repeat_with(move || {
-            let _ = &holds;
-            told()
-        });
-        let mut messages = Box::pin(handed_over(chunks, Duration::from_secs(30)));
-        assert!(messages.next().await.unwrap().is_ok());
-        tokio::time::sleep(Duration::from_secs(100)).await;
-        assert_eq!(Arc::strong_count(&held), 1, "the watch is gone");
-        let mut last = messages.next().await.unwrap();
-        while last.is_ok() {
-            last = messages.next().await.unwrap();
-        }
-        assert!(last.unwrap_err().message().contains("too slow"));
-        assert!(messages.next().await.is_none());
     }
 }

@@ -108,7 +108,7 @@ fn place(mut query: Query) -> Result<ResetTo, ApiError> {
 
 /// Whether there is such a sink, and a reset means anything to it.
 fn is_fit(api: &ApiState, name: &str) -> Result<(), ApiError> {
-    let sinks = (api.hooks().sinks)();
+    let sinks = api.shards().node_sinks();
     let Some(sink) = sinks.iter().find(|sink| sink.name == name) else {
         let names: Vec<&str> = sinks.iter().map(|sink| sink.name.as_str()).collect();
         let hint = nearest(name, &names);

@@ -5,7 +5,8 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use bellwether_api::{Hooks, ReadinessCheck, SinkHealth};
+use bellwether_api::{Hooks, ReadinessCheck};
+use raft::{SinkHealth, SinkState};
 use serde_json::{Value, json};
 
 use crate::support::App;
@@ -93,22 +94,31 @@ async fn the_cluster_is_shown_as_the_node_sees_it() {
     assert_eq!(resources, 1);
 }
 
+fn sink(name: &str, can_be_reset: bool) -> SinkHealth {
+    SinkHealth {
+        name: name.to_owned(),
+        kind: name.to_owned(),
+        can_be_reset,
+        state: SinkState::Ok,
+        last_error: None,
+        last_minute: 0,
+    }
+}
+
 #[tokio::test]
 async fn sinks_and_configuration_are_shown() {
-    let sink = SinkHealth {
-        name: "file".to_owned(),
-        kind: "file".to_owned(),
-        can_be_reset: false,
-        state: "publishing".to_owned(),
-        last_error: Some("disk full".to_owned()),
-    };
-    let app =
-        App::with(Hooks { sinks: Arc::new(move || vec![sink.clone()]), ..Hooks::default() }).await;
+    let app = App::start().await;
+    let last_error = Some("disk full".to_owned());
+    let state = SinkState::Retrying;
+    let sink = SinkHealth { last_error, state, last_minute: 90, ..sink("file", false) };
+    app.shards.lend_sinks(Box::new(move || vec![sink.clone()]));
     let sinks = app.get("/api/v1/sinks").await.json();
     assert_eq!(
         sinks,
-        json!([{"name": "file", "kind": "file", "state": "publishing", "lag_events": 0,
-            "last_error": "disk full", "shards": []}])
+        json!([{"name": "file", "kind": "file", "state": "retrying", "lag_events": 0,
+            "events_per_second": 1.5, "last_error": "disk full", "shards": [],
+            "nodes": [{"node": "node 1", "state": "retrying", "events_per_second": 1.5,
+                "last_error": "disk full"}]}])
     );
     let config = app.get("/api/v1/config").await.json();
     assert_eq!((&config["version"], &config["document"]), (&json!(0), &Value::Null));
@@ -117,15 +127,8 @@ async fn sinks_and_configuration_are_shown() {
 
 #[tokio::test]
 async fn a_sink_is_reset_where_it_can_be() {
-    let sink = |name: &str, can_be_reset| SinkHealth {
-        name: name.to_owned(),
-        kind: name.to_owned(),
-        can_be_reset,
-        state: "ok".to_owned(),
-        last_error: None,
-    };
-    let sinks = vec![sink("file", false), sink("pulsar", true)];
-    let app = App::with(Hooks { sinks: Arc::new(move || sinks.clone()), ..Hooks::default() }).await;
+    let app = App::start().await;
+    app.shards.lend_sinks(Box::new(|| vec![sink("file", false), sink("pulsar", true)]));
     for id in ["svc:a", "svc:b", "svc:c", "svc:d", "svc:e"] {
         app.declare(id, json!({})).await;
     }

@@ -16,6 +16,7 @@ use bellwether_bench::{
     report::{Report, render, to_json},
 };
 use clap::{Args, Parser, Subcommand};
+use harness::stop::unless_stopped;
 
 // The node's own: a benchmark's server must not be slower for its allocator.
 #[global_allocator]
@@ -86,7 +87,10 @@ fn main() -> ExitCode {
 }
 
 fn block_on(work: impl Future<Output = Result<()>>) -> Result<()> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(Box::pin(work))
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(unless_stopped(Box::pin(work)))
 }
 
 fn list() -> Result<()> {

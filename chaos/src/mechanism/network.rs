@@ -96,6 +96,15 @@ impl Network {
         self.nft(n, &format!("add rule inet cut input ip saddr {} {chance}drop", self.of(from)))
     }
 
+    /// Drops what comes in at one node from a port of the harness's: what it sends there arrives.
+    ///
+    /// # Errors
+    /// As [`Network::drop_at`].
+    pub fn drop_from_port(&self, n: usize, port: u16) -> Result<()> {
+        let host = self.host();
+        self.nft(n, &format!("add rule inet cut input ip saddr {host} tcp sport {port} drop"))
+    }
+
     /// Cuts the links between a node and these others, both ways.
     ///
     /// # Errors

@@ -29,15 +29,15 @@ pub(crate) async fn prepare<F>(
     let config = config(scenario);
     let mut cluster = nodes(scenario, options, &config, network.as_ref())?;
     put_above(&mut cluster.nodes);
+    let host = network.as_ref().map_or(Ipv4Addr::LOCALHOST.into(), Network::host);
     let (seed, points) = (options.seed, options.points.clone());
-    let mut site = Site { nodes: &mut cluster.nodes, config, seed, points, consumer: None };
+    let mut site = Site { nodes: &mut cluster.nodes, config, host, seed, points, consumer: None };
     let fault = begin(&mut site)?;
     let (config, consumer) = (site.config, site.consumer);
     cluster.configure(&config)?;
     let began = Instant::now();
     let starts = start(&mut cluster).await?;
-    let ip = network.as_ref().map_or(Ipv4Addr::LOCALHOST.into(), Network::host);
-    let crowd = Crowd::start(scenario.workload, ip).await?;
+    let crowd = Crowd::start(scenario.workload, host).await?;
     let declared = crowd.declare(&cluster.nodes[0].client()).await;
     let declared = declared.context("cannot declare the targets")?;
     let moments = |[asked, done]: [Instant; 2]| (since(began, asked), since(began, done));

@@ -1,6 +1,7 @@
 //! Row 17: the event broker is killed, stands still, or comes back, while leaders are killed and moved.
 
 mod emptied;
+mod links_too;
 mod nodes_too;
 mod of_one;
 mod refusing;
@@ -22,7 +23,8 @@ use crate::{
 };
 
 pub(super) use self::{
-    emptied::EMPTIED, nodes_too::NODES_TOO, of_one::OF_ONE, refusing::REFUSING, well::WELL,
+    emptied::EMPTIED, links_too::LINKS_TOO, nodes_too::NODES_TOO, of_one::OF_ONE,
+    refusing::REFUSING, well::WELL,
 };
 
 pub(super) const BROKER: Scenario = Scenario {
@@ -55,7 +57,7 @@ fn begin(site: &mut Site<'_>) -> Result<Broker> {
     let python = Consumer::available()?;
     let broker = block_in_place(|| {
         Handle::current().block_on(async {
-            let broker = Broker::start(program).await?;
+            let broker = Broker::start_at(program, site.host).await?;
             broker.create(TOPIC, SHARDS).await?;
             anyhow::Ok(broker)
         })

@@ -24,7 +24,7 @@ pub(super) const ONE_WAY: Scenario = Scenario {
     ..PARTITION
 };
 
-struct OneWay;
+pub(super) struct OneWay;
 
 impl Fault for OneWay {
     fn round<'a>(&'a mut self, arena: &'a mut Arena) -> BoxFuture<'a, Result<()>> {

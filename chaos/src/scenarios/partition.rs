@@ -34,7 +34,7 @@ pub(super) const RING: Scenario = Scenario {
 /// How long it runs on before everything is looked at.
 const AFTER: Duration = Duration::from_secs(2);
 
-struct Partition;
+pub(super) struct Partition;
 
 impl Fault for Partition {
     fn round<'a>(&'a mut self, arena: &'a mut Arena) -> BoxFuture<'a, Result<()>> {
@@ -51,7 +51,7 @@ impl Fault for Partition {
     }
 }
 
-struct Ring;
+pub(super) struct Ring;
 
 impl Fault for Ring {
     fn round<'a>(&'a mut self, arena: &'a mut Arena) -> BoxFuture<'a, Result<()>> {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use actors::{Actors, publisher::SinkState};
-use api::{Hooks, Limits, ReadinessCheck, SinkHealth};
+use actors::Actors;
+use api::{Hooks, Limits, ReadinessCheck};
 use raft::{DiskRoom, Shards};
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +20,7 @@ pub(super) fn hooks(
     [draining, shutdown]: [CancellationToken; 2],
 ) -> Hooks {
     let (declaring, reloading) = (Arc::clone(reloader), Arc::clone(reloader));
-    let (sinks, roomy) = (actors.sink_health_source(), shards.clone());
+    let roomy = shards.clone();
     Hooks {
         registry: metrics.registry(shards, &memory),
         declarations: Arc::new(move || declaring.declarations()),
@@ -29,7 +29,6 @@ pub(super) fn hooks(
             Box::pin(async move { reloader.reload().await })
         }),
         subscriptions: subscriptions::hook(actors),
-        sinks: Arc::new(move || sinks().into_iter().map(health).collect()),
         readiness: Arc::new(move || {
             let disk = roomy.disk_room().map(|room| disk(&room));
             [not_stopping(&draining)].into_iter().chain(disk).collect()
@@ -37,21 +36,6 @@ pub(super) fn hooks(
         short_of_memory: Arc::new(move |expected| memory.shortage(expected)),
         shutdown,
         limits: Limits { connections: descriptors.connections, ..Limits::default() },
-    }
-}
-
-fn health(sink: actors::publisher::SinkHealth) -> SinkHealth {
-    let state = match sink.state {
-        SinkState::Ok => "ok",
-        SinkState::Retrying => "retrying",
-        SinkState::Broken => "broken",
-    };
-    SinkHealth {
-        name: sink.name,
-        kind: sink.kind.to_owned(),
-        can_be_reset: sink.can_be_reset,
-        state: state.to_owned(),
-        last_error: sink.last_error,
     }
 }
 

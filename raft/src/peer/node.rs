@@ -9,7 +9,11 @@ use super::{
     Call, Haste,
     message::{decode, encode},
 };
-use crate::{node::Shards, placement::Action, survey::NodeReport};
+use crate::{
+    node::Shards,
+    placement::Action,
+    survey::{NodeReport, SinkReport},
+};
 
 /// Where a group's number stands in other calls.
 pub(crate) const NODE: u64 = u64::MAX;
@@ -23,6 +27,8 @@ pub(crate) enum NodeRequest {
     Finish { group: u64 },
     /// Change the replicas of a group that it leads.
     Change { group: u64, action: Action },
+    /// How do its sinks do, and how far are they?
+    Sinks,
 }
 
 /// What is answered.
@@ -30,6 +36,7 @@ pub(crate) enum NodeRequest {
 pub(crate) enum NodeResponse {
     Report(NodeReport),
     Done,
+    Sinks(SinkReport),
 }
 
 impl Shards {
@@ -56,6 +63,7 @@ impl Shards {
                 return Err("this node is stopping".to_owned());
             }
             NodeRequest::Report => NodeResponse::Report(self.node_report()),
+            NodeRequest::Sinks => NodeResponse::Sinks(self.sink_report()),
             NodeRequest::Finish { group } => {
                 self.finish_change(group).await.map_err(|error| error.to_string())?;
                 NodeResponse::Done

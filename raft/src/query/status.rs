@@ -37,19 +37,6 @@ pub struct ShardStatus {
     pub outbox_floor: u64,
 }
 
-/// One sink's progress in one shard.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SinkStatus {
-    /// The sink's name.
-    pub sink: String,
-    /// Which shard.
-    pub shard: ShardId,
-    /// Everything up to this offset is acknowledged.
-    pub cursor: u64,
-    /// The last offset that was written.
-    pub head: u64,
-}
-
 /// A maintenance window and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MaintenanceView {
@@ -93,23 +80,6 @@ impl Shards {
             counts.map(|group| group.replica.state.read().index.count(status)).sum()
         };
         HealthStatus::ALL.into_iter().map(|status| (status, count(status))).collect()
-    }
-
-    /// Every sink's progress in every shard.
-    #[must_use]
-    pub fn sinks(&self) -> Vec<SinkStatus> {
-        let mut found = Vec::new();
-        for group in self.shard_groups() {
-            let state = group.replica.state.read();
-            let head = state.head.outbox_head.0;
-            found.extend(state.sinks.iter().map(|(sink, cursor)| SinkStatus {
-                sink: sink.clone(),
-                shard: group.shard,
-                cursor: cursor.offset.0,
-                head,
-            }));
-        }
-        found
     }
 
     /// Whether at least one shard has a leader that this node can reach (SEMANTICS 16).

@@ -104,8 +104,8 @@ async fn what_was_published_is_counted_and_measured() {
 #[tokio::test]
 async fn the_worst_shard_is_the_sinks_health() {
     let monitor = SinkMonitor::new(&MemorySink::default());
-    monitor.report(ShardId(1), SinkState::Broken, "gone".to_owned());
-    monitor.report(ShardId(2), SinkState::Retrying, "away".to_owned());
+    monitor.report(ShardId(1), SinkState::Broken, "gone");
+    monitor.report(ShardId(2), SinkState::Retrying, "away");
     let health = monitor.health();
     assert_eq!((health.state, health.last_error.as_deref()), (SinkState::Broken, Some("gone")));
     monitor.forget(ShardId(1));
