@@ -13,6 +13,8 @@ pub struct Limits {
     pub list_max: usize,
     /// Open watches; beyond it 429.
     pub watches: usize,
+    /// Open streams of gRPC, watches and observations among them; beyond it `RESOURCE_EXHAUSTED`.
+    pub streams: usize,
     /// Requests that are worked on at once; beyond it 429.
     pub in_flight: usize,
     /// Open connections; beyond it the listener waits.
@@ -36,6 +38,7 @@ impl Default for Limits {
             list_default: 500,
             list_max: 5_000,
             watches: 10_000,
+            streams: 20_000,
             in_flight: 4_096,
             connections: 16_384,
             request_timeout: Duration::from_secs(10),

@@ -41,6 +41,7 @@ struct Inner {
     pushes: Semaphore,
     connections: Arc<Semaphore>,
     watches: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
     recent: Arc<Recent>,
     large_reads: LargeReads,
     was_ready: AtomicBool,
@@ -166,6 +167,7 @@ impl ApiState {
             pushes: Semaphore::new((hooks.limits.in_flight / 4).max(1)),
             connections: Arc::new(Semaphore::new(hooks.limits.connections)),
             watches: Arc::new(Semaphore::new(hooks.limits.watches)),
+            streams: Arc::new(Semaphore::new(hooks.limits.streams)),
             was_ready: AtomicBool::new(false),
             recent: Arc::new(Recent::new(shards.shard_count())),
             large_reads: LargeReads::default(),
@@ -222,6 +224,11 @@ impl ApiState {
 
     pub(crate) fn watches(&self) -> &Arc<Semaphore> {
         &self.0.watches
+    }
+
+    /// Streams of gRPC that may yet be open.
+    pub(crate) fn streams(&self) -> &Arc<Semaphore> {
+        &self.0.streams
     }
 
     /// What all watches share.

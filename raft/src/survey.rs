@@ -20,7 +20,6 @@ use crate::{
     peer::{NodeRequest, NodeResponse},
 };
 
-pub(crate) use sinks::SinkReport;
 pub use sinks::{SinkHealth, SinkSource, SinkState, SinkStatus, SinkSurvey};
 
 /// How long a node may take to say what it knows.

@@ -17,6 +17,7 @@ use crate::{
 };
 
 const PROGRAM: &str = include_str!("consumer.py");
+const STRANGER: &str = include_str!("stranger.py");
 
 /// See the module. It ends when the value is dropped.
 #[derive(Debug)]
@@ -46,6 +47,16 @@ impl Consumer {
     /// Why not.
     pub fn available() -> Result<PathBuf, Missing> {
         component::find_now("pulsar-client")
+    }
+
+    /// Sends into these partitions what is no event of ours, by a program that knows nothing of us.
+    ///
+    /// # Errors
+    /// It does not come to that.
+    pub fn send_foreign(python: &Path, url: &str, partitions: &[String]) -> Result<()> {
+        let sent = Command::new(python).args(["-c", STRANGER, url]).args(partitions).output()?;
+        ensure!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
+        Ok(())
     }
 
     /// Subscribes, and reads on from the oldest message. Returns once it is subscribed.

@@ -1,16 +1,16 @@
 //! The Pulsar sink on a real broker: what a consumer finds in the topic.
 
-use std::{collections::BTreeSet, fs, io::Write, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fs, ops::ControlFlow, path::PathBuf, sync::Arc, time::Duration};
 
 use actors::{
     publisher::{PublishMetrics, Publisher, SinkMonitor},
     sink::{
         EventSink, PulsarAuth, PulsarCompression, PulsarSettings, PulsarSink, PulsarTarget,
-        PulsarTls, SubscriptionChange, SubscriptionError,
+        PulsarTls, SubscriptionChange, SubscriptionError, TopicReader,
     },
 };
 use anyhow::{Context, Result, bail, ensure};
-use bellwether_tests::{broker::Broker, eventually};
+use bellwether_tests::{broker::Broker, consumer::Consumer, control::skip, eventually};
 use futures_util::future::try_join_all;
 use model::{
     Offset, Owner, ShardId,
@@ -19,7 +19,7 @@ use model::{
     spec::{Defaults, Origin, SpecDecoder},
 };
 use raft::{Command, Options, Precondition, Registration, Reply, Shards, SinkChange, SinkState};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     sync::{Mutex, MutexGuard},
     task::JoinHandle,
@@ -39,7 +39,7 @@ async fn program() -> Result<Option<(PathBuf, MutexGuard<'static, ()>)>> {
     match Broker::available().await {
         Ok(program) => Ok(Some((program, turn))),
         Err(why) => {
-            writeln!(std::io::stderr(), "skipped: pulsar: {why}")?;
+            skip("pulsar", &why.to_string());
             Ok(None)
         }
     }
@@ -229,6 +229,68 @@ async fn semantics_10_a_broker_that_comes_back_empty_is_sent_everything_again() 
     for shard in 0..SHARDS {
         let all: Vec<u64> = (1..=head(&shards, shard).await?).collect();
         assert_eq!(first_seen(&offsets(&broker, "emptied", shard).await?), all);
+    }
+    Ok(())
+}
+
+/// The offsets of our events in a partition, and how many messages there are of others.
+async fn apart(
+    broker: &Broker,
+    shards: &Shards,
+    topic: &str,
+    shard: usize,
+) -> Result<(Vec<u64>, u64)> {
+    let reader = TopicReader::new(&settings(broker, topic).target)?;
+    let ours = json!(shards.cluster().id);
+    let (mut offsets, mut foreign) = (Vec::new(), 0);
+    reader
+        .read(&reader.partitions().await?[shard], &mut |event| {
+            match event.filter(|event| event["clusterid"] == ours) {
+                Some(event) => offsets.push(event["offset"].clone()),
+                None => foreign += 1,
+            }
+            ControlFlow::Continue(())
+        })
+        .await?;
+    let number = |offset: &Value| offset.as_str()?.parse().ok();
+    let offsets = offsets.iter().map(|offset| number(offset).context("it is no number"));
+    Ok((offsets.collect::<Result<_>>()?, foreign))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_send_into_the_topic_is_passed_over() -> Result<()> {
+    let Some((broker, _turn)) = broker().await? else { return Ok(()) };
+    let python = match Consumer::available() {
+        Ok(python) => python,
+        Err(why) => {
+            skip("pulsar-client", &why.to_string());
+            return Ok(());
+        }
+    };
+    let shards = Shards::open(Options::in_memory("home", SHARDS)).await?;
+    let partitions: Vec<String> = (0..SHARDS)
+        .map(|shard| format!("persistent://public/default/shared-partition-{shard}"))
+        .collect();
+    for round in 0..3 {
+        let publishing = Publishing::start(&shards, settings(&broker, "shared"))?;
+        declare(&shards, round * 60..round * 60 + 30).await?;
+        caught_up(&shards).await?;
+        declare(&shards, round * 60 + 30..round * 60 + 60).await?;
+        // What is in the topic and not in the cursor is read among what others have sent.
+        publishing.kill().await;
+        let (python, url, partitions) = (python.clone(), broker.url(), partitions.clone());
+        let send = move || Consumer::send_foreign(&python, &url, &partitions);
+        tokio::task::spawn_blocking(send).await??;
+    }
+    let publishing = Publishing::start(&shards, settings(&broker, "shared"))?;
+    caught_up(&shards).await?;
+    ensure!(publishing.monitor.health().state == SinkState::Ok, "it is in trouble");
+    publishing.stop().await?;
+    for shard in 0..SHARDS {
+        let (ours, foreign) = apart(&broker, &shards, "shared", usize::try_from(shard)?).await?;
+        let all: Vec<u64> = (1..=head(&shards, shard).await?).collect();
+        assert_eq!(first_seen(&ours), all, "shard {shard}: {ours:?}");
+        ensure!(foreign >= 3 * 4, "there are {foreign} messages of others");
     }
     Ok(())
 }

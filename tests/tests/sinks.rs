@@ -32,7 +32,6 @@ fn progress(sink: &Value) -> (u64, u64, usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_node_shows_what_all_of_them_publish_and_who_is_silent() -> Result<()> {
-    // Of four nodes none holds all shards.
     let mut cluster = Cluster::start(4, &Config::new().timing("1s", "500ms")).await?;
     for n in 0..RESOURCES {
         let id = format!("push:{n}");

@@ -33,7 +33,7 @@ pub enum SinkKind {
         keep: Option<usize>,
     },
     /// A topic of Apache Pulsar.
-    Pulsar(PulsarTarget),
+    Pulsar(Box<PulsarTarget>),
 }
 
 /// A sink and what is known of it.
@@ -103,7 +103,7 @@ async fn open(setting: SinkSetting, shards: &Shards) -> Result<Arc<dyn EventSink
             Arc::new(FileSink::open(file, cluster).await?)
         }
         SinkKind::Pulsar(target) => {
-            let settings = PulsarSettings { name, target, shards: shards.shard_count() };
+            let settings = PulsarSettings { name, target: *target, shards: shards.shard_count() };
             Arc::new(PulsarSink::new(settings, cluster)?)
         }
     })

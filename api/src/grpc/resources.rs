@@ -22,6 +22,7 @@ use crate::{
     events::{self, History},
     headers::Stamp,
     layer::{AT_ONCE, spared},
+    limits::Limits,
     query,
     resources::{self, Declared, Listed, Place},
     state::ApiState,
@@ -131,7 +132,8 @@ impl ResourceService for Resources {
         let filter = query::filter(&mut query);
         query.finish().map_err(|error| error.renamed(reply::list_field))?;
         let chunks = watch::begin::<Messages>(&self.0, cursor, filter).await?;
-        let messages = HandedOver::new(chunks, self.0.limits().stall);
+        let Limits { stall, heartbeat, .. } = *self.0.limits();
+        let messages = HandedOver::new(chunks, stall + heartbeat);
         let stamp = Stamp::own(self.0.own_revision());
         Ok(stamped(messages, &stamp))
     }

@@ -1,7 +1,7 @@
 //! What surrounds every call, before a byte of its message is read: who may call, for how long, and how
 //! many at once.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -10,7 +10,11 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use tokio::time::timeout;
+use http_body_util::BodyExt;
+use tokio::{
+    sync::{OwnedSemaphorePermit, SemaphorePermit},
+    time::timeout,
+};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -78,15 +82,48 @@ pub(super) async fn surround(
         Shape::Out => Some(limit),
         Shape::Read | Shape::Write => Some(asked.unwrap_or(limit).min(limit)),
     };
-    let _permit = match matches!(shape, Shape::Read | Shape::Write).then(|| admitted(&api)) {
-        Some(Err(error)) => return answer(error.into()),
-        permit => permit,
+    let (_call, stream) = match places(&api, shape) {
+        Ok(places) => places,
+        Err(error) => return answer(error.into()),
     };
     let answered = match patience {
         Some(patience) => timeout(patience, next.run(request)).await.ok(),
         None => Some(next.run(request).await),
     };
-    answered.map_or_else(|| late(patience.unwrap_or_default(), shape, key), told_alike)
+    let answer =
+        answered.map_or_else(|| late(patience.unwrap_or_default(), shape, key), told_alike);
+    match stream {
+        Some(place) => holding(answer, place),
+        None => answer,
+    }
+}
+
+/// What a call takes while it lasts: the place of one, or that of a stream.
+type Places<'a> = (Option<SemaphorePermit<'a>>, Option<OwnedSemaphorePermit>);
+
+fn places(api: &ApiState, shape: Shape) -> Result<Places<'_>, ApiError> {
+    let is_stream = matches!(shape, Shape::In | Shape::Out);
+    let call = (!is_stream).then(|| admitted(api)).transpose()?;
+    Ok((call, is_stream.then(|| stream(api)).transpose()?))
+}
+
+/// Room for one more stream, where there is any.
+fn stream(api: &ApiState) -> Result<OwnedSemaphorePermit, ApiError> {
+    Arc::clone(api.streams()).try_acquire_owned().map_err(|_| {
+        let most = api.limits().streams;
+        let detail = format!("{most} streams are open; end one, or ask another node");
+        ApiError::new(Kind::TooMany, detail)
+    })
+}
+
+/// The place is free once nothing more is said.
+fn holding(answer: Response, place: OwnedSemaphorePermit) -> Response {
+    answer.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            let _ = &place;
+            frame
+        }))
+    })
 }
 
 fn answer(status: Status) -> Response {

@@ -31,10 +31,10 @@ pub(crate) struct SinkView {
     lag_events: u64,
     /// Events that it acknowledged a second, over the last minute, all nodes together.
     events_per_second: f64,
-    /// What went wrong last, where it does worst.
+    /// An error of a node where it does worst, also where it is well again.
     #[schema(required)]
     last_error: Option<String>,
-    /// How it does on each node that publishes into it, by name.
+    /// How it does on each node that runs it, by name, and who does not say.
     nodes: Vec<SinkNodeView>,
     /// Its progress in each shard.
     shards: Vec<SinkShardView>,
@@ -69,7 +69,7 @@ pub(crate) struct SinkShardView {
     head_offset: u64,
 }
 
-/// Lists the sinks. A node that does not answer within a second is shown with the reason.
+/// Lists the sinks. A node that does not answer within a second is shown with the reason at each of them.
 #[utoipa::path(
     get, path = "/api/v1/sinks", tag = "events", operation_id = "listSinks",
     responses((status = 200, description = "The sinks, by name", body = [SinkView]))
@@ -79,7 +79,7 @@ pub(crate) async fn list_sinks(
     _: NoQuery,
 ) -> Result<Response, ApiError> {
     let survey = api.shards().survey_sinks().await;
-    let sinks = merged(survey, &names(api.shards()));
+    let sinks = merged(survey, api.shards().sinks(), &names(api.shards()));
     Ok((Stamp::own(api.own_revision()), Json(sinks)).into_response())
 }
 
@@ -87,7 +87,11 @@ fn names(shards: &Shards) -> BTreeMap<NodeId, String> {
     shards.nodes().into_iter().map(|(node, record)| (node, record.facts.name)).collect()
 }
 
-fn merged(survey: SinkSurvey, names: &BTreeMap<NodeId, String>) -> Vec<SinkView> {
+fn merged(
+    survey: SinkSurvey,
+    progress: Vec<SinkStatus>,
+    names: &BTreeMap<NodeId, String>,
+) -> Vec<SinkView> {
     let name = |node: NodeId| names.get(&node).cloned().unwrap_or_else(|| format!("node {node}"));
     let mut sinks: BTreeMap<String, SinkView> = BTreeMap::new();
     let mut running: BTreeMap<String, Vec<(String, SinkHealth)>> = BTreeMap::new();
@@ -100,7 +104,7 @@ fn merged(survey: SinkSurvey, names: &BTreeMap<NodeId, String>) -> Vec<SinkView>
         let view = SinkView::running(&sink, on);
         sinks.insert(sink, view);
     }
-    for SinkStatus { sink, shard, cursor, head } in survey.progress {
+    for SinkStatus { sink, shard, cursor, head } in progress {
         let view = sinks.entry(sink.clone()).or_insert_with(|| SinkView::new(&sink));
         view.lag_events += head.saturating_sub(cursor);
         view.shards.push(SinkShardView { shard, cursor_offset: cursor, head_offset: head });
@@ -197,8 +201,11 @@ mod tests {
                 (NodeId(2), health(SinkState::Retrying, Some("no broker"), 3)),
             ]),
             silent: BTreeMap::from([(NodeId(3), "it is away".to_owned())]),
-            progress: vec![at("old", 0, 4), at("pulsar", 0, 7), at("pulsar", 1, 10)],
         }
+    }
+
+    fn progress() -> Vec<SinkStatus> {
+        vec![at("old", 0, 4), at("pulsar", 0, 7), at("pulsar", 1, 10)]
     }
 
     fn names() -> BTreeMap<NodeId, String> {
@@ -207,7 +214,7 @@ mod tests {
 
     #[test]
     fn what_nodes_say_and_how_far_a_sink_is_come_together() {
-        let sinks = merged(survey(), &names());
+        let sinks = merged(survey(), progress(), &names());
         let [old, pulsar] = &sinks[..] else { panic!("{sinks:?}") };
         assert_eq!((old.name.as_str(), old.lag_events, &old.state), ("old", 6, &None));
         assert_eq!((pulsar.lag_events, pulsar.shards.len()), (3, 2));
@@ -216,7 +223,7 @@ mod tests {
 
     #[test]
     fn the_worst_node_speaks_for_the_sink_and_who_is_silent_is_named() {
-        let sinks = merged(survey(), &names());
+        let sinks = merged(survey(), progress(), &names());
         let pulsar = &sinks[1];
         assert_eq!(pulsar.state.as_deref(), Some("retrying"));
         assert_eq!(pulsar.last_error.as_deref(), Some("no broker"));

@@ -61,7 +61,7 @@ pub(crate) async fn reset_sink(
     query: Query,
 ) -> Result<Response, ApiError> {
     let to = place(query)?;
-    is_fit(&api, &sink)?;
+    is_fit(&api, &sink).await?;
     is_decided(&api, to)?;
     let changes: Vec<_> = api
         .shards()
@@ -107,12 +107,13 @@ fn place(mut query: Query) -> Result<ResetTo, ApiError> {
 }
 
 /// Whether there is such a sink, and a reset means anything to it.
-fn is_fit(api: &ApiState, name: &str) -> Result<(), ApiError> {
-    let sinks = api.shards().node_sinks();
+async fn is_fit(api: &ApiState, name: &str) -> Result<(), ApiError> {
+    let nodes = api.shards().survey_sinks().await.nodes;
+    let sinks: Vec<_> = nodes.values().flatten().collect();
     let Some(sink) = sinks.iter().find(|sink| sink.name == name) else {
         let names: Vec<&str> = sinks.iter().map(|sink| sink.name.as_str()).collect();
         let hint = nearest(name, &names);
-        let detail = format!("this node runs no sink {name:?}{hint}; see `bellwether sinks`");
+        let detail = format!("no node runs a sink {name:?}{hint}; see `bellwether sinks`");
         return Err(ApiError::new(Kind::NotFound, detail));
     };
     if sink.can_be_reset {

@@ -100,6 +100,24 @@ impl Fault for BrokerDown {
     }
 }
 
+/// Hurts nodes, where it is so drawn while there is no broker.
+async fn with_or_without(
+    broker: &mut Broker,
+    arena: &mut Arena,
+    without: bool,
+    round: impl AsyncFnOnce(&mut Arena) -> Result<()>,
+) -> Result<()> {
+    if without {
+        arena.fault("kill -9 of the broker");
+        broker.kill()?;
+    }
+    round(arena).await?;
+    if without {
+        broker.launch().await?;
+    }
+    arena.whole().await
+}
+
 async fn kill(broker: &mut Broker, arena: &mut Arena, away: Duration) -> Result<()> {
     arena.fault(format!("kill -9 of the broker for {away:?}"));
     broker.kill()?;

@@ -75,10 +75,19 @@ pub(super) async fn hurt(
     span: Duration,
     rules: impl FnOnce(&Network) -> Result<()>,
 ) -> Result<()> {
+    hurt_while(arena, rules, async |arena| arena.run(span).await).await
+}
+
+/// The same while something else happens.
+pub(super) async fn hurt_while(
+    arena: &mut Arena,
+    rules: impl FnOnce(&Network) -> Result<()>,
+    meanwhile: impl AsyncFnOnce(&mut Arena) -> Result<()>,
+) -> Result<()> {
     let before = dropped(arena)?;
     arena.turn();
     rules(network(arena)?)?;
-    let ran = arena.run(span).await;
+    let ran = meanwhile(arena).await;
     network(arena)?.heal()?;
     ran?;
     arena.turn();

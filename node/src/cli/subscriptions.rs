@@ -118,7 +118,7 @@ fn only_topic(sinks: &Value) -> Result<String, CliError> {
     match &names[..] {
         [only] => Ok((*only).to_owned()),
         [] => Err(CliError::Failed(
-            "the node publishes into no topic of Pulsar; see `bellwether sinks`".to_owned(),
+            "no node publishes into a topic of Pulsar; see `bellwether sinks`".to_owned(),
         )),
         several => Err(CliError::Failed(format!("say which --sink: {}", several.join(", ")))),
     }
@@ -178,7 +178,7 @@ mod tests {
         let of = |sinks: Vec<Value>| only_topic(&Value::Array(sinks));
         assert_eq!(of(vec![sink("file", "file"), sink("p", "pulsar")]).unwrap(), "p");
         let none = of(vec![sink("file", "file")]).unwrap_err().to_string();
-        assert!(none.contains("no topic of Pulsar"), "{none}");
+        assert!(none.contains("no node publishes into a topic"), "{none}");
         let several = of(vec![sink("p", "pulsar"), sink("q", "pulsar")]).unwrap_err().to_string();
         assert_eq!(several, "say which --sink: p, q");
     }

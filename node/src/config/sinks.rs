@@ -35,7 +35,7 @@ pub(crate) enum SinkKind {
     /// A file of JSON lines on this node.
     File(FileSink),
     /// A topic of Apache Pulsar.
-    Pulsar(PulsarTarget),
+    Pulsar(Box<PulsarTarget>),
 }
 
 /// A file of JSON lines on this node.
@@ -128,7 +128,9 @@ fn sink(
     fields.finish();
     let (usual, kind) = match (file, pulsar) {
         (Some(fields), _) => ("file", SinkKind::File(file_sink(fields, place))),
-        (None, Some(fields)) => ("pulsar", SinkKind::Pulsar(pulsar::decode(fields, place))),
+        (None, Some(fields)) => {
+            ("pulsar", SinkKind::Pulsar(Box::new(pulsar::decode(fields, place))))
+        }
         (None, None) => return None,
     };
     Some(Sink { name: name.unwrap_or_else(|| usual.to_owned()), kind })

@@ -310,7 +310,7 @@ fn a_pulsar_sink_may_come_over_tls_and_with_a_token_that_is_issued() {
                  url: pulsar+ssl://b:6651\n    \
                  topic: persistent://a/b/c\n    \
                  tls: {ca_file: ca.pem}\n    \
-                 oauth2: {issuer_url: \"https://issuer\", key_file: key.json, audience: us}\n    \
+                 oauth2: {issuer_url: \"https://issuer\", key_file: key.json, ca_file: ca.pem, audience: us}\n    \
                  compression: zstd\n",
         ),
         ("ca.pem", "-----BEGIN CERTIFICATE-----\n"),
@@ -322,6 +322,7 @@ fn a_pulsar_sink_may_come_over_tls_and_with_a_token_that_is_issued() {
     assert_eq!(sink.tls, PulsarTls { ca_file: Some(at("ca.pem")), ..PulsarTls::default() });
     let PulsarAuth::OAuth2(oauth2) = &sink.auth else { panic!("{:?}", sink.auth) };
     assert_eq!((&oauth2.key_file, oauth2.audience.as_deref()), (&at("key.json"), Some("us")));
+    assert_eq!(oauth2.ca_file, Some(at("ca.pem")));
     assert_eq!(sink.compression, PulsarCompression::Zstd);
 }
 

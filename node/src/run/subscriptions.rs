@@ -16,7 +16,9 @@ pub(super) fn hook(actors: &Arc<Actors>) -> SubscriptionHook {
         let sink = find(&name);
         Box::pin(async move {
             let Some(sink) = sink else {
-                let detail = format!("this node runs no sink {name:?}; see `bellwether sinks`");
+                let detail = format!(
+                    "this node runs no sink {name:?}; ask one that does: `bellwether sinks -o json` names them"
+                );
                 return Err(SubscriptionFault::NotFound(detail));
             };
             act(sink.as_ref(), action).await

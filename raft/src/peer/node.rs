@@ -12,7 +12,7 @@ use super::{
 use crate::{
     node::Shards,
     placement::Action,
-    survey::{NodeReport, SinkReport},
+    survey::{NodeReport, SinkHealth},
 };
 
 /// Where a group's number stands in other calls.
@@ -27,7 +27,7 @@ pub(crate) enum NodeRequest {
     Finish { group: u64 },
     /// Change the replicas of a group that it leads.
     Change { group: u64, action: Action },
-    /// How do its sinks do, and how far are they?
+    /// How do its sinks do?
     Sinks,
 }
 
@@ -36,7 +36,7 @@ pub(crate) enum NodeRequest {
 pub(crate) enum NodeResponse {
     Report(NodeReport),
     Done,
-    Sinks(SinkReport),
+    Sinks(Vec<SinkHealth>),
 }
 
 impl Shards {
@@ -63,7 +63,7 @@ impl Shards {
                 return Err("this node is stopping".to_owned());
             }
             NodeRequest::Report => NodeResponse::Report(self.node_report()),
-            NodeRequest::Sinks => NodeResponse::Sinks(self.sink_report()),
+            NodeRequest::Sinks => NodeResponse::Sinks(self.node_sinks()),
             NodeRequest::Finish { group } => {
                 self.finish_change(group).await.map_err(|error| error.to_string())?;
                 NodeResponse::Done

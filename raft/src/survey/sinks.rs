@@ -1,4 +1,4 @@
-//! How the sinks do and how far they are, gathered from all nodes: each knows what it publishes.
+//! How the sinks do, gathered from all nodes: each knows what it publishes itself.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,6 @@ use model::{NodeId, ShardId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    group::Group,
     node::Shards,
     peer::{NodeRequest, NodeResponse},
 };
@@ -40,7 +39,7 @@ pub struct SinkHealth {
 }
 
 /// One sink's progress in one shard.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SinkStatus {
     /// The sink's name.
     pub sink: String,
@@ -52,25 +51,13 @@ pub struct SinkStatus {
     pub head: u64,
 }
 
-/// What one node knows of the sinks.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct SinkReport {
-    /// The sinks that it runs.
-    sinks: Vec<SinkHealth>,
-    /// How far sinks are in the shards that it leads.
-    progress: Vec<SinkStatus>,
-}
-
-/// What all nodes know of the sinks.
+/// What all nodes know of their sinks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SinkSurvey {
     /// The sinks that each node runs.
     pub nodes: BTreeMap<NodeId, Vec<SinkHealth>>,
     /// Who has not answered, and why.
     pub silent: BTreeMap<NodeId, String>,
-    /// How far each sink is in each shard, as the shard's leader says; where none has answered, as
-    /// this node knows.
-    pub progress: Vec<SinkStatus>,
 }
 
 /// Says how the sinks of this node do.
@@ -92,35 +79,8 @@ impl Shards {
     /// How far each sink is in each shard, as this node knows.
     #[must_use]
     pub fn sinks(&self) -> Vec<SinkStatus> {
-        self.sink_progress(|_| true)
-    }
-
-    /// Asks all nodes of the cluster for their sinks, each no longer than a second.
-    pub async fn survey_sinks(&self) -> SinkSurvey {
-        let (answers, silent) = self.ask_all(&NodeRequest::Sinks).await;
-        let mut survey = SinkSurvey { silent, ..SinkSurvey::default() };
-        let mut progress = by_place(self.sinks());
-        let answers = answers.into_iter().filter_map(|(node, answer)| match answer {
-            NodeResponse::Sinks(report) => Some((node, report)),
-            NodeResponse::Report(_) | NodeResponse::Done => None,
-        });
-        for (node, report) in answers.chain([(self.node_id(), self.sink_report())]) {
-            progress.extend(by_place(report.progress));
-            survey.nodes.insert(node, report.sinks);
-        }
-        survey.progress = progress.into_values().collect();
-        survey
-    }
-
-    pub(crate) fn sink_report(&self) -> SinkReport {
-        let progress = self.sink_progress(|group| group.role_now().is_leader());
-        SinkReport { sinks: self.node_sinks(), progress }
-    }
-
-    /// Every sink's progress in these shards.
-    fn sink_progress(&self, wanted: impl Fn(&Group) -> bool) -> Vec<SinkStatus> {
         let mut found = Vec::new();
-        for group in self.shard_groups().iter().filter(|group| wanted(group)) {
+        for group in self.shard_groups() {
             let state = group.replica.state.read();
             let head = state.head.outbox_head.0;
             found.extend(state.sinks.iter().map(|(sink, cursor)| SinkStatus {
@@ -132,8 +92,15 @@ impl Shards {
         }
         found
     }
-}
 
-fn by_place(progress: Vec<SinkStatus>) -> BTreeMap<(String, ShardId), SinkStatus> {
-    progress.into_iter().map(|status| ((status.sink.clone(), status.shard), status)).collect()
+    /// Asks all nodes of the cluster for their sinks, each no longer than a second.
+    pub async fn survey_sinks(&self) -> SinkSurvey {
+        let (answers, silent) = self.ask_all(&NodeRequest::Sinks).await;
+        let answers = answers.into_iter().filter_map(|(node, answer)| match answer {
+            NodeResponse::Sinks(sinks) => Some((node, sinks)),
+            NodeResponse::Report(_) | NodeResponse::Done => None,
+        });
+        let nodes = answers.chain([(self.node_id(), self.node_sinks())]).collect();
+        SinkSurvey { nodes, silent }
+    }
 }

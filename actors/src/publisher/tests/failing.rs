@@ -93,6 +93,7 @@ async fn what_was_published_is_counted_and_measured() {
     let running = Running::start(publisher);
     declare(&shards, 0..25).await;
     caught_up(&shards, "memory").await;
+    assert_eq!(running.monitor.health().last_minute, 25);
     running.stop().await;
     let mut text = String::new();
     encode(&mut text, &registry).unwrap();
@@ -113,4 +114,6 @@ async fn the_worst_shard_is_the_sinks_health() {
     monitor.well(ShardId(2));
     let health = monitor.health();
     assert_eq!((health.state, health.last_error.as_deref()), (SinkState::Ok, Some("away")));
+    monitor.report(ShardId(2), SinkState::Retrying, &"é".repeat(5_000));
+    assert_eq!(monitor.health().last_error, Some("é".repeat(1_000)));
 }

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::{Url, form_urlencoded};
 
-use super::{address::shown, http};
+use super::{address::shown, http, tls::PulsarTls};
 use crate::sink::SinkError;
 
 /// The most bytes of a key.
@@ -32,6 +32,8 @@ pub struct PulsarOAuth2 {
     pub issuer_url: String,
     /// JSON with `client_id` and `client_secret`, as Pulsar's other clients take it.
     pub key_file: PathBuf,
+    /// The authorities that the issuer's certificate may be of; those of the system where absent.
+    pub ca_file: Option<PathBuf>,
     /// Whom the token is for, where the issuer wants to know.
     pub audience: Option<String>,
     /// What the token is for, where the issuer wants to know.
@@ -157,7 +159,9 @@ fn ask(issuer: Arc<Issuer>) -> Asking {
 
 impl Issuer {
     async fn grant(&self) -> Result<Granted, SinkError> {
-        let client = http::client(None).map_err(|problem| self.failed(problem))?;
+        let trust = PulsarTls { ca_file: self.settings.ca_file.clone(), ..PulsarTls::default() };
+        let client = http::client(Some(&trust.load().await?));
+        let client = client.map_err(|problem| self.failed(problem))?;
         let issuer = self.settings.issuer_url.trim_end_matches('/');
         let at = format!("{issuer}/.well-known/openid-configuration");
         let asked = client.get(&at).send().await;
@@ -224,21 +228,27 @@ impl Issuer {
         SinkError::Unavailable {
             place: self.settings.issuer_url.clone(),
             problem,
-            remedy: "check the issuer, and the key that oauth2.key_file names; it is tried again by itself",
+            remedy: "check the issuer, whom oauth2.ca_file trusts, and the key that oauth2.key_file names; it is \
+                     tried again by itself",
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use rustls::{ServerConfig, crypto::aws_lc_rs, pki_types::PrivateKeyDer};
     use tokio::{
-        io::{AsyncReadExt, AsyncWriteExt},
-        net::{TcpListener, TcpStream},
+        io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+        net::TcpListener,
         sync::mpsc,
         task::JoinHandle,
     };
+    use tokio_rustls::TlsAcceptor;
 
     use super::*;
+
+    trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+    impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
     /// An issuer that says the same to all who ask for a token, and tells what it is asked.
     struct Server {
@@ -249,13 +259,29 @@ mod tests {
 
     impl Server {
         async fn start(status: &'static str, granted: &'static str) -> Self {
+            Self::behind(None, status, granted).await
+        }
+
+        async fn behind(
+            tls: Option<TlsAcceptor>,
+            status: &'static str,
+            granted: &'static str,
+        ) -> Self {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let url = format!("http://{}", listener.local_addr().unwrap());
+            let scheme = if tls.is_some() { "https" } else { "http" };
+            let url = format!("{scheme}://{}", listener.local_addr().unwrap());
             let metadata = format!(r#"{{"issuer": "{url}", "token_endpoint": "{url}/token"}}"#);
             let (tell, asked) = mpsc::unbounded_channel();
             let server = tokio::spawn(async move {
-                while let Ok((mut stream, _)) = listener.accept().await {
-                    let request = read(&mut stream).await;
+                while let Ok((stream, _)) = listener.accept().await {
+                    let mut stream: Box<dyn Stream> = match &tls {
+                        None => Box::new(stream),
+                        Some(tls) => match tls.accept(stream).await {
+                            Ok(stream) => Box::new(stream),
+                            Err(_) => continue,
+                        },
+                    };
+                    let request = read(&mut *stream).await;
                     let is_metadata = request.starts_with("GET /.well-known/openid-configuration ");
                     let (status, body) =
                         if is_metadata { ("200 OK", &metadata[..]) } else { (status, granted) };
@@ -275,8 +301,13 @@ mod tests {
         fn source(&self, directory: &tempfile::TempDir, key: &str) -> TokenSource {
             let key_file = directory.path().join("key.json");
             std::fs::write(&key_file, key).unwrap();
-            let (issuer_url, audience) = (self.url.clone(), Some("urn:us".to_owned()));
-            TokenSource::new(PulsarOAuth2 { issuer_url, key_file, audience, scope: None })
+            TokenSource::new(PulsarOAuth2 {
+                issuer_url: self.url.clone(),
+                key_file,
+                ca_file: Some(directory.path().join("ca.pem")).filter(|path| path.exists()),
+                audience: Some("urn:us".to_owned()),
+                scope: None,
+            })
         }
     }
 
@@ -287,7 +318,7 @@ mod tests {
     }
 
     /// A request with its body.
-    async fn read(stream: &mut TcpStream) -> String {
+    async fn read(stream: &mut dyn Stream) -> String {
         let mut text = String::new();
         loop {
             let mut piece = [0; 4096];
@@ -324,6 +355,25 @@ mod tests {
         source.forget();
         source.token().await.unwrap();
         assert!(issuer.asked.try_recv().is_ok(), "it was asked for again");
+    }
+
+    #[tokio::test]
+    async fn an_issuer_of_a_private_authority_is_asked_where_that_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![own.cert.der().clone()], key)
+            .unwrap();
+        let tls = Some(TlsAcceptor::from(Arc::new(config)));
+        let issuer = Server::behind(tls, "200 OK", r#"{"access_token": "abc"}"#).await;
+        let refused = issuer.source(&directory, KEY).token().await.unwrap_err().to_string();
+        assert!(refused.contains("certificate") && refused.contains("oauth2.ca_file"), "{refused}");
+        std::fs::write(directory.path().join("ca.pem"), own.cert.pem()).unwrap();
+        assert_eq!(issuer.source(&directory, KEY).token().await.unwrap(), "abc");
     }
 
     #[tokio::test]

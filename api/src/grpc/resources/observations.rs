@@ -28,8 +28,8 @@ const AT_ONCE: usize = 256;
 const TOLD: usize = 100;
 /// Characters of an id that is none, where it is told.
 const SHOWN_ID: usize = 200;
-/// Resources whose last time is remembered, where clients give none.
-const REMEMBERED: usize = 10_000;
+/// Resources whose last time is remembered, where clients give none and send faster than time passes.
+const REMEMBERED: usize = 1_000;
 /// How many were taken in and refused, beside an error that ends the stream.
 const ACCEPTED: &str = "bellwether-accepted";
 const REFUSED: &str = "bellwether-refused";
@@ -76,7 +76,7 @@ fn with_counts(mut status: Status, taken: &v1::PushObservationsResponse) -> Stat
 struct Source {
     observations: Streaming<Observation>,
     next: u64,
-    /// The times that were given to observations without one.
+    /// The times that were given to observations without one, and are not past.
     times: HashMap<String, i64>,
 }
 
@@ -86,6 +86,7 @@ type Window = (Vec<(u64, Observation)>, Option<Result<(), Status>>);
 impl Source {
     /// Waits for one, and takes what is there already.
     async fn window(&mut self, api: &ApiState) -> Window {
+        self.forget(api.shards().now());
         let mut window = Vec::new();
         let mut next = self.observations.next().await;
         loop {
@@ -102,6 +103,12 @@ impl Source {
                 None => return (window, None),
             }
         }
+    }
+
+    /// Times that are past are given to nothing more. Who then says nothing costs nothing.
+    fn forget(&mut self, now: WallTime) {
+        self.times.retain(|_, last| *last >= now.0);
+        self.times.shrink_to(0);
     }
 
     /// Two of one resource that were seen now were seen one after the other.

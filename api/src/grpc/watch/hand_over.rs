@@ -1,7 +1,8 @@
 //! Hands chunks of a watch over as they are asked for, and ends one that nobody asks for more.
 //!
-//! A stream that is not polled would not notice by itself: who takes nothing for so long has no window left,
-//! or is gone. Its place is free then, and it is told so if it comes back.
+//! A stream that is not polled would not notice by itself. Who has window left is polled with each heartbeat
+//! at least; whoever is not for so long takes nothing, or is gone. Its place is free then, and it is told so
+//! if it comes back.
 
 use std::{
     pin::Pin,
@@ -36,18 +37,19 @@ pub(in crate::grpc) struct HandedOver {
 struct Source {
     /// Until the watch ends.
     chunks: Option<BoxStream<'static, Chunk>>,
-    /// Since when a chunk is with the client, and no other was asked for.
-    with_client: Option<Instant>,
+    /// When it was asked for more last.
+    asked: Instant,
     stalled: bool,
 }
 
 impl HandedOver {
+    /// The source wakes more often than it has patience for, also where it has nothing to tell.
     pub(in crate::grpc) fn new(
         chunks: impl Stream<Item = Chunk> + Send + 'static,
         patience: Duration,
     ) -> Self {
         let chunks: BoxStream<'static, Chunk> = Box::pin(chunks);
-        let source = Source { chunks: Some(chunks), with_client: None, stalled: false };
+        let source = Source { chunks: Some(chunks), asked: Instant::now(), stalled: false };
         let source = Arc::new(Mutex::new(source));
         let watchdog = tokio::spawn(watch(Arc::downgrade(&source), patience));
         let _watchdog = AbortOnDropHandle::new(watchdog);
@@ -72,11 +74,10 @@ impl Stream for HandedOver {
 
 impl Source {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Chunk>> {
-        self.with_client = None;
+        self.asked = Instant::now();
         if let Some(chunks) = &mut self.chunks {
             let chunk = ready!(chunks.as_mut().poll_next(context));
             if chunk.is_some() {
-                self.with_client = Some(Instant::now());
                 return Poll::Ready(chunk);
             }
             self.chunks = None;
@@ -88,7 +89,7 @@ impl Source {
     /// How long it may go on, unless it has ended.
     fn patience_left(&mut self, patience: Duration) -> Option<Duration> {
         self.chunks.as_ref()?;
-        let left = self.with_client.map_or(patience, |at| patience.saturating_sub(at.elapsed()));
+        let left = patience.saturating_sub(self.asked.elapsed());
         if left.is_zero() {
             (self.chunks, self.stalled) = (None, true);
             return None;
@@ -100,16 +101,21 @@ impl Source {
 async fn watch(source: Weak<Mutex<Source>>, patience: Duration) {
     loop {
         let Some(held) = source.upgrade() else { return };
-        let left = held.lock().patience_left(patience);
+        // Who holds it asks for more at this moment.
+        let left = held.try_lock().map(|mut source| source.patience_left(patience));
         drop(held);
-        let Some(left) = left else { return };
-        sleep(left).await;
+        match left {
+            Some(None) => return,
+            Some(Some(left)) => sleep(left).await,
+            None => sleep(patience).await,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use futures_util::{StreamExt, stream};
+    use futures_util::{FutureExt, StreamExt, stream};
+    use tokio::sync::mpsc;
 
     use super::*;
     use crate::{grpc::watch::message, watch::WatchKind};
@@ -139,13 +145,33 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn who_asks_for_more_and_takes_none_of_it_loses_the_watch() {
+        let (tell, mut told) = mpsc::channel::<Chunk>(8);
+        let chunks = stream::poll_fn(move |context| told.poll_recv(context));
+        let mut messages = HandedOver::new(chunks, PATIENCE);
+        tell.send(vec![Ok(message(WatchKind::Synced, None))]).await.unwrap();
+        assert!(messages.next().await.unwrap().is_ok());
+        // As the library does, which has a frame then that the client does not take.
+        assert!(messages.next().now_or_never().is_none());
+        tell.send(vec![Ok(message(WatchKind::Bookmark, None))]).await.unwrap();
+        tokio::time::sleep(PATIENCE * 2).await;
+        assert!(tell.is_closed(), "the watch holds its place");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn who_takes_its_time_or_waits_for_something_to_happen_keeps_the_watch() {
         let (mut messages, _) = endless();
         for _ in 0..10 {
             assert!(messages.next().await.unwrap().is_ok());
             tokio::time::sleep(PATIENCE / 3).await;
         }
-        let mut idle = HandedOver::new(stream::pending(), PATIENCE);
+        // A heartbeat wakes it and tells nothing.
+        let mut beats = tokio::time::interval(PATIENCE / 2);
+        let silent = stream::poll_fn(move |context| {
+            while beats.poll_tick(context).is_ready() {}
+            Poll::Pending
+        });
+        let mut idle = HandedOver::new(silent, PATIENCE);
         assert!(tokio::time::timeout(PATIENCE * 4, idle.next()).await.is_err());
         assert!(!idle.source.lock().stalled);
     }

@@ -8,13 +8,16 @@ use futures_util::future::{BoxFuture, FutureExt};
 use harness::{broker::Broker, cluster::name};
 use rand::RngExt;
 
-use super::{BROKER, begin};
+use super::{BROKER, begin, with_or_without};
 use crate::{
     arena::Arena,
+    mechanism::Network,
     scenario::{Fault, Scenario},
     scenarios::{
+        leader_kill::kill_for_a_while,
         one_way::OneWay,
-        partition::{Partition, Ring, hurt},
+        partition::{Partition, Ring, hurt_while},
+        planned::stop_in_order,
     },
 };
 
@@ -26,38 +29,41 @@ pub(in super::super) const LINKS_TOO: Scenario = Scenario {
     ..BROKER
 };
 
-/// For how long a node does not hear the broker, in milliseconds.
-const DEAF: std::ops::Range<u64> = 1_000..8_000;
+/// For how long a node goes on that does not hear the broker, in milliseconds.
+const DEAF: std::ops::Range<u64> = 500..4_000;
 
 struct LinksToo(Broker);
 
 impl Fault for LinksToo {
     fn round<'a>(&'a mut self, arena: &'a mut Arena) -> BoxFuture<'a, Result<()>> {
         async move {
+            let kind = arena.random().random_range(0..4);
+            if kind == 3 {
+                return no_receipts(&self.0, arena).await;
+            }
             let without = arena.random().random_ratio(1, 3);
-            if without {
-                arena.fault("kill -9 of the broker");
-                self.0.kill()?;
-            }
-            match arena.random().random_range(if without { 0..3 } else { 0..4 }) {
-                0 => Partition.round(arena).await?,
-                1 => Ring.round(arena).await?,
-                2 => OneWay.round(arena).await?,
-                _ => no_receipts(&self.0, arena).await?,
-            }
-            if without {
-                self.0.launch().await?;
-            }
-            arena.whole().await
+            with_or_without(&mut self.0, arena, without, async |arena| match kind {
+                0 => Partition.round(arena).await,
+                1 => Ring.round(arena).await,
+                _ => OneWay.round(arena).await,
+            })
+            .await
         }
         .boxed()
     }
 }
 
-/// What the node that leads most sends arrives at the broker, whose receipts do not come back.
+/// What the node that leads most sends arrives at the broker, whose receipts do not come back; then others
+/// take over from it, and find in the topic what it did not know to be there.
 async fn no_receipts(broker: &Broker, arena: &mut Arena) -> Result<()> {
     let leader = arena.by_leads().await?[0];
     let span = Duration::from_millis(arena.random().random_range(DEAF));
+    let killed = arena.random().random_bool(0.5);
     arena.fault(format!("{} does not hear the broker for {span:?}", name(leader)));
-    hurt(arena, span, |network| network.drop_from_port(leader, broker.port())).await
+    let deaf = |network: &Network| network.drop_from_port(leader, broker.port());
+    hurt_while(arena, deaf, async |arena| {
+        arena.run(span).await?;
+        if killed { kill_for_a_while(arena, leader).await } else { stop_in_order(arena).await }
+    })
+    .await
 }

@@ -6,7 +6,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use harness::broker::Broker;
 use rand::RngExt;
 
-use super::{BROKER, begin};
+use super::{BROKER, begin, with_or_without};
 use crate::{
     arena::Arena,
     scenario::{Fault, Scenario},
@@ -28,19 +28,13 @@ impl Fault for NodesToo {
     fn round<'a>(&'a mut self, arena: &'a mut Arena) -> BoxFuture<'a, Result<()>> {
         async move {
             let without = arena.random().random_bool(0.5);
-            if without {
-                arena.fault("kill -9 of the broker");
-                self.0.kill()?;
-            }
-            match arena.random().random_range(0..3) {
-                0 => MajorityKill.round(arena).await?,
-                1 => LeaderPause.round(arena).await?,
-                _ => FollowerKill.round(arena).await?,
-            }
-            if without {
-                self.0.launch().await?;
-            }
-            arena.whole().await
+            let kind = arena.random().random_range(0..3);
+            with_or_without(&mut self.0, arena, without, async |arena| match kind {
+                0 => MajorityKill.round(arena).await,
+                1 => LeaderPause.round(arena).await,
+                _ => FollowerKill.round(arena).await,
+            })
+            .await
         }
         .boxed()
     }

@@ -87,7 +87,11 @@ async fn until_level(name: &str, changed: &[Value], client: &Client) -> Result<V
 fn trouble_of(name: &str, sink: &Value) -> Option<String> {
     let state = text(sink, "state");
     let (name, error) = (printable(name), shown(&sink["last_error"]));
-    (!matches!(state, "ok" | "")).then(|| format!("{name} is {}: {error}", printable(state)))
+    match state {
+        "ok" => None,
+        "" => Some(format!("no node that answers runs {name}")),
+        _ => Some(format!("{name} is {}: {error}", printable(state))),
+    }
 }
 
 impl Goal {
@@ -155,6 +159,6 @@ mod tests {
         sink["state"] = json!("ok");
         assert_eq!(trouble_of("pulsar", &sink), None);
         sink["state"] = Value::Null;
-        assert_eq!(trouble_of("pulsar", &sink), None, "another node runs it");
+        assert_eq!(trouble_of("pulsar", &sink).unwrap(), "no node that answers runs pulsar");
     }
 }

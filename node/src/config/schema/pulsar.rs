@@ -44,6 +44,7 @@ fn oauth2() -> Value {
         json!({
             "issuer_url": text("The issuer, https://HOST.", 1_000),
             "key_file": text("JSON with client_id and client_secret.", 1_000),
+            "ca_file": text("The authorities that the issuer's certificate may be of, as PEM, instead of the system's.", 1_000),
             "audience": text("Whom the token is for, where the issuer wants to know.", 1_000),
             "scope": text("What the token is for, where the issuer wants to know.", 1_000),
         }),

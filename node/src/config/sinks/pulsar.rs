@@ -75,10 +75,11 @@ fn oauth2(mut fields: Fields<'_>, place: Place<'_>) -> Option<PulsarOAuth2> {
     let issuer_url = fields.required("issuer_url", checked(PulsarSettings::check_issuer_url));
     let key = fields.required("key_file", text(1_000));
     let key_file = key.and_then(|path| exists(&mut fields, "key_file", &path, None, place));
+    let ca_file = file(&mut fields, "ca_file", Some(PEM_CERTIFICATE), place);
     let audience = fields.optional("audience", text(1_000));
     let scope = fields.optional("scope", text(1_000));
     fields.finish();
-    Some(PulsarOAuth2 { issuer_url: issuer_url?, key_file: key_file?, audience, scope })
+    Some(PulsarOAuth2 { issuer_url: issuer_url?, key_file: key_file?, ca_file, audience, scope })
 }
 
 fn file(
