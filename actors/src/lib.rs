@@ -19,6 +19,7 @@ pub mod publisher;
 pub mod sink;
 
 mod declared;
+mod files;
 mod node;
 mod pool;
 mod report;

@@ -79,7 +79,8 @@ impl Metrics {
         registry.register("check_duration_seconds", help, self.duration.clone());
         let help = "How long after its slot was due a check began";
         registry.register("check_lateness_seconds", help, self.lateness.clone());
-        registry.register("slots_missed", "Slots that ended without a result", self.missed.clone());
+        let help = "Slots that this node's actors reported as missed";
+        registry.register("slots_missed", help, self.missed.clone());
         registry.register("reports_stale", "Reports that came too late", self.stale.clone());
         registry.register("transitions", "Changes of health", self.transitions.clone());
         registry.register("actor_restarts", "Actors started again", self.restarts.clone());

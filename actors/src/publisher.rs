@@ -19,7 +19,7 @@ mod tests;
 
 use std::{sync::Arc, time::Duration};
 
-use model::ShardId;
+use model::{Offset, ShardId};
 use raft::{Shards, SinkState};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -77,6 +77,11 @@ impl Publisher {
     async fn publish(&self, stop: &CancellationToken) {
         let mut backoff = Backoff::default();
         let mut progress = Progress::default();
+        if self.from_start {
+            // Before the sink is asked for anything, which may take long: whoever leads next finds that the
+            // shard is new no more, and would begin with what comes then.
+            self.begin_at_once().await;
+        }
         loop {
             let session = Session::run(self, &mut progress, &mut backoff, stop);
             let Err(fault) = session.await else { break };
@@ -89,7 +94,19 @@ impl Publisher {
         self.finish(&mut progress).await;
     }
 
-    async fn report(&self, fault: &Fault, acknowledged: Option<model::Offset>) {
+    async fn begin_at_once(&self) {
+        let begun = match self.usual_place().await {
+            Ok(Offset(0)) => self.begin_all_the_same().await,
+            Ok(_) => Ok(()),
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = begun {
+            let (shard, sink) = (self.shard, self.sink.name());
+            debug!(%shard, sink, %fault, "the cursor of a new shard is not there yet");
+        }
+    }
+
+    async fn report(&self, fault: &Fault, acknowledged: Option<Offset>) {
         let behind = self.is_behind_retention(acknowledged).await;
         let broken = behind || matches!(fault, Fault::Ahead { .. });
         let state = if broken { SinkState::Broken } else { SinkState::Retrying };
@@ -99,7 +116,7 @@ impl Publisher {
     }
 
     /// Whether events are lost to the sink whenever it comes back (SEMANTICS 9).
-    async fn is_behind_retention(&self, acknowledged: Option<model::Offset>) -> bool {
+    async fn is_behind_retention(&self, acknowledged: Option<Offset>) -> bool {
         let cursor = || self.target().cursor();
         let Some(after) = acknowledged.or_else(|| cursor().map(|cursor| cursor.offset)) else {
             return false;

@@ -12,7 +12,8 @@ use futures_util::FutureExt;
 use model::{Millis, Miss};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use raft::failpoint;
-use tokio::{task::JoinHandle, time::Instant};
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::warn;
 
 use crate::{
@@ -62,7 +63,8 @@ pub(crate) struct ResourceState {
     resource: Arc<Declared>,
     probe: Arc<dyn Probe>,
     tools: Arc<Tools>,
-    in_flight: Option<JoinHandle<()>>,
+    /// It ends with its actor.
+    in_flight: Option<AbortOnDropHandle<()>>,
     /// The latest slot that it was asked for.
     newest: Option<u64>,
     waiting: Option<(u64, Instant, Instant)>,
@@ -135,6 +137,10 @@ impl Actor for ResourceActor {
     }
 }
 
+fn spawn(work: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(work))
+}
+
 /// How long a stopping actor waits for its probe.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -176,14 +182,14 @@ impl ResourceState {
         let myself = myself.clone();
         if let Some(verdict) = self.crashes.verdict() {
             // Neither parked nor backing off leaves a slot without its end.
-            self.in_flight = Some(tokio::spawn(async move {
+            self.in_flight = Some(spawn(async move {
                 tools.reporter.commit(&resource, slot, verdict, News::Possible).await;
                 let _ = myself.cast(ResourceMessage::Ended { probed: None });
             }));
             return;
         }
         let (probe, calm) = (Arc::clone(&self.probe), self.calm);
-        self.in_flight = Some(tokio::spawn(async move {
+        self.in_flight = Some(spawn(async move {
             let slot = Slot { resource, number: slot, due, until };
             let ended = slot.probe_and_report(&tools, probe, calm).await;
             let _ = myself.cast(ResourceMessage::Ended { probed: Some(ended) });

@@ -35,7 +35,8 @@ pub(crate) struct CoverageView {
     failed: u64,
     /// Slots without a result, by reason; reasons that did not occur are left out.
     missed: BTreeMap<&'static str, u64>,
-    /// The share of slots that got a result, 0 to 1.
+    /// How much of the schedule was kept, 0 to 1: slots that got a result, failed ones included; 1 where none
+    /// was due. It is no availability of the target, which is `ok / (ok + failed)`.
     uptime_ratio: f64,
 }
 

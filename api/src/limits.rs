@@ -31,6 +31,14 @@ pub struct Limits {
     pub grace: Duration,
 }
 
+impl Limits {
+    /// How long a write may take. Half the time of its request may have gone into the body, and the answer
+    /// must be out before the other half is over: the layer with the deadline knows nothing of the write.
+    pub(crate) fn write_timeout(&self) -> Duration {
+        self.request_timeout * 9 / 20
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -9,6 +9,7 @@ mod observe;
 mod policy;
 mod read;
 mod remove;
+mod told;
 mod write;
 
 pub(crate) use declare::*;
@@ -18,6 +19,7 @@ pub(crate) use observe::*;
 pub(crate) use policy::*;
 pub(crate) use read::*;
 pub(crate) use remove::*;
+pub(crate) use told::*;
 
 use model::ResourceId;
 

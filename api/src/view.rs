@@ -78,15 +78,15 @@ pub(crate) struct ResourceView<'a> {
     /// How often.
     #[schema(value_type = String, examples("10s"))]
     interval: Millis,
-    /// Parents: while one of them is down, this one pages nobody.
+    /// Parents. They are read and checked for cycles; this version suppresses nothing by them.
     #[schema(value_type = Vec<String>)]
     depends_on: &'a [ResourceId],
-    /// The parent on whose account nobody is paged now.
+    /// The parent that suppresses this one; absent in this version.
     #[serde(skip_serializing_if = "Option::is_none")]
     suppressed_by: Option<SuppressedBy<'a>>,
 }
 
-/// The parent on whose account nobody is paged.
+/// The parent that suppresses a resource.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SuppressedBy<'a> {
     /// The parent.

@@ -91,7 +91,7 @@ async fn try_run(args: RunArgs) -> Result<(), RunError> {
     let network = Network::open(&config, &metrics.peers, &stop).await?;
     if network.is_some() && args.accept_data_loss {
         let refusal = "--accept-data-loss is for a node that is alone; of a cluster of several, \
-            remove the node (bellwether cluster remove) and start it with an empty data_dir, so \
+            remove the node (bellwether cluster remove NODE, asked of another node) and start it with an empty data_dir, so \
             that it joins as a new one";
         return Err(RunError::Configuration(refusal.to_owned()));
     }

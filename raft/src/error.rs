@@ -144,7 +144,7 @@ pub enum OpenError {
     },
     /// A group's log ends before what was synced (SEMANTICS 26).
     #[error(
-        "group {group} has lost acknowledged entries: its log ends at {found}, {synced} was synced; restore the disk. In a cluster of several nodes, remove this node from it (bellwether cluster remove) and start it with an empty data_dir, so that it joins as a new one; one that is alone can start once with --accept-data-loss to go on without them"
+        "group {group} has lost acknowledged entries: its log ends at {found}, {synced} was synced; restore the disk. In a cluster of several nodes, remove this node from it (bellwether cluster remove NODE, asked of another node) and start it with an empty data_dir, so that it joins as a new one; one that is alone can start once with --accept-data-loss to go on without them"
     )]
     LogWentBackwards {
         /// Which group.
@@ -156,7 +156,7 @@ pub enum OpenError {
     },
     /// The directory belongs to a node of a cluster, and its store is gone.
     #[error(
-        "{0} is gone, and with it what this node has promised to the others: remove it from the cluster (bellwether cluster remove), and start it with an empty data_dir, so that it joins as a new node"
+        "{0} is gone, and with it what this node has promised to the others: remove it from the cluster (bellwether cluster remove NODE, asked of another node), and start it with an empty data_dir, so that it joins as a new node"
     )]
     StoreLost(PathBuf),
     /// A record is damaged.

@@ -14,6 +14,7 @@ use hyper::header::HeaderValue;
 use model::{Miss, check::SecretRef};
 
 use super::{Shared, budget::Budget, fault::Fault};
+use crate::files::OF_CHECKS;
 
 const MAX_SECRET: u64 = 64 * 1024;
 const MAX_CERTIFICATES: u64 = 4 * 1024 * 1024;
@@ -33,7 +34,8 @@ impl Stamp {
 
     /// The same, where the file may be another host's.
     pub(crate) async fn of_distant(path: &Path) -> Option<Self> {
-        tokio::fs::metadata(path).await.ok().map(|metadata| Self::from(&metadata))
+        let path = path.to_owned();
+        OF_CHECKS.run(move || Self::of(&path)).await.ok().flatten()
     }
 }
 
@@ -87,7 +89,7 @@ pub(crate) async fn in_time<T>(
 
 async fn read(path: PathBuf, limit: u64) -> Result<Vec<u8>, Fault> {
     let name = path.display().to_string();
-    let content = tokio::task::spawn_blocking(move || read_up_to(&path, limit)).await;
+    let content = OF_CHECKS.run(move || read_up_to(&path, limit)).await;
     let content = content.unwrap_or_else(|join| Err(io::Error::other(join)));
     content.map_err(|error| Fault::missed(Miss::Secret, format!("cannot read {name}: {error}")))
 }

@@ -88,6 +88,10 @@ impl IcmpProbe {
         if loss <= self.max_loss_percent {
             return Ok(());
         }
+        if let Some(fault) = &series.own_fault {
+            // What was lost may have been lost here, too.
+            return Err(fault.clone());
+        }
         let count = self.count;
         let plural = if count == 1 { "" } else { "s" };
         Err(Fault::failed(match (&series.refusal, series.answered()) {

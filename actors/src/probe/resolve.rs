@@ -5,6 +5,7 @@
 //! candidate; a resolver that fails is this host's trouble (SEMANTICS 4).
 
 mod answer;
+mod cache;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -30,7 +31,10 @@ use model::Miss;
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout};
 
-use self::answer::{Answer, merge};
+use self::{
+    answer::{Answer, merge},
+    cache::Cache,
+};
 use super::{budget::Budget, fault::Fault, files::Stamp};
 
 const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -40,8 +44,6 @@ const RECHECK: Duration = Duration::from_secs(5);
 /// How long the other family's answer is waited for once there are addresses (RFC 8305,
 /// section 3): some servers never answer one of the two questions.
 const OTHER_FAMILY: Duration = Duration::from_millis(50);
-/// Two answers a name: enough for the largest fleet that is planned.
-const CACHED_ANSWERS: u64 = 65_536;
 /// More addresses of one name than anybody can try.
 const MAX_ADDRESSES: usize = 16;
 
@@ -60,6 +62,7 @@ struct Loaded {
 /// One reading of the system's configuration.
 struct State {
     lookups: TokioResolver,
+    known: Cache,
     hosts: Hosts,
     search: Vec<Name>,
     ndots: usize,
@@ -134,13 +137,15 @@ impl State {
         let search = search_list(&config);
         let ndots = options.ndots;
         options.use_hosts_file = ResolveHosts::Never;
-        options.cache_size = CACHED_ANSWERS;
+        // It would keep whole answers.
+        options.cache_size = 0;
         let config = ResolverConfig::from_name_servers(config.into_parts().2);
         let mut builder =
             TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
         *builder.options_mut() = options;
         let lookups = builder.build().map_err(|error| error.to_string())?;
-        Ok(Arc::new(Self { lookups, hosts, search, ndots, servers }))
+        let known = Cache::default();
+        Ok(Arc::new(Self { lookups, known, hosts, search, ndots, servers }))
     }
 
     async fn addresses(&self, text: &str, name: &Name) -> Result<Vec<IpAddr>, Fault> {
@@ -213,7 +218,16 @@ impl State {
     }
 
     async fn one_family(&self, name: Name, family: RecordType) -> Answer {
-        Answer::of(self.lookups.lookup(name, family).await)
+        if let Some(known) = self.known.get(&name, family) {
+            return known;
+        }
+        let found = self.lookups.lookup(name.clone(), family).await;
+        let until = answer::valid_until(&found);
+        let answer = Answer::of(found).at_most(MAX_ADDRESSES);
+        if let Some(until) = until {
+            self.known.keep(name, family, answer.clone(), until);
+        }
+        answer
     }
 }
 

@@ -159,14 +159,16 @@ impl<'a> Session<'a> {
         let (due, hung) = (self.progress.due(), in_flight.then(|| self.moved + RECEIPT));
         let Self { connection, progress, applied, .. } = self;
         tokio::select! {
+            biased;
             () = stop.cancelled(), if !stopping => Woken::Stop,
-            held = connection.receipt() => Woken::Receipt(held),
             told = progress.landed() => Woken::Told(told),
+            () = at(due) => Woken::Due,
+            // A receipt that is there is read before its sink counts as hung.
+            held = connection.receipt() => Woken::Receipt(held),
             changed = applied.changed(), if !stopping => match changed {
                 Ok(()) => Woken::Again,
                 Err(_) => Woken::Closed,
             },
-            () = at(due) => Woken::Due,
             () = at(hung) => Woken::Hung,
         }
     }

@@ -50,7 +50,7 @@ impl Publisher {
 
     /// A sink that cannot be reached begins where it would have: what is decided meanwhile is for it,
     /// too.
-    async fn begin_all_the_same(&self) -> Result<(), Fault> {
+    pub(super) async fn begin_all_the_same(&self) -> Result<(), Fault> {
         if self.target().cursor().is_none() {
             let from = self.usual_place().await?;
             self.target().change(from, Change::Take { after: 0 }).await?;
@@ -59,7 +59,7 @@ impl Publisher {
     }
 
     /// Where a sink begins that has no cursor and holds nothing.
-    async fn usual_place(&self) -> Result<Offset, Fault> {
+    pub(super) async fn usual_place(&self) -> Result<Offset, Fault> {
         let page = self.shards.outbox(self.shard, Offset(0), 0).await?;
         let oldest = Offset(page.floor.0.saturating_sub(1));
         Ok(if self.from_start { oldest } else { page.head })

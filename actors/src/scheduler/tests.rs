@@ -45,7 +45,7 @@ impl Clock for Held {
 }
 
 /// Opens a shard with one resource.
-async fn shard(clock: Held) -> (Shards, Leadership, Declared) {
+pub(super) async fn shard(clock: impl Clock) -> (Shards, Leadership, Declared) {
     let options = Options { clock: Arc::new(clock), ..Options::in_memory("t", 1) };
     let shards = Shards::open(options).await.unwrap();
     let (spec, owner) = (spec("a", "127.0.0.1:1"), Owner::Api);

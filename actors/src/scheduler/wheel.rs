@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
-use model::{Miss, ResourceId, ShardTime};
+use model::{Millis, Miss, ResourceId, ShardTime};
 use raft::{Leadership, ReportBody, bug, failpoint};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::time::{DelayQueue, delay_queue};
@@ -18,6 +18,8 @@ use crate::{
 /// Timers fire at multiples of this many milliseconds of the boot clock: slots that are due within
 /// it run together, so that an idle processor is woken once for all of them.
 const BEAT: u64 = 4;
+/// Who finds so many milliseconds gone was held up, and with it all others were.
+const HELD_UP: Millis = Millis::from_secs(1);
 
 /// A resource whose slots are run.
 pub(crate) struct Entry {
@@ -36,6 +38,8 @@ struct Armed {
     entry: Entry,
     key: delay_queue::Key,
     slot: u64,
+    /// Whether it was given its place among all of the node.
+    placed: bool,
 }
 
 /// See the module.
@@ -93,7 +97,7 @@ impl Wheel {
         let slot = self.first_slot(&entry, former.as_ref());
         let at = self.start_of(&entry, slot);
         let key = self.queue.insert_at(id.clone(), at);
-        self.armed.insert(id, Armed { entry, key, slot });
+        self.armed.insert(id, Armed { entry, key, slot, placed: true });
     }
 
     /// The slot to run next: the one that is due now, late, unless it has run already.
@@ -139,10 +143,20 @@ impl Wheel {
             // Timers may fire late: the slot that is due now runs, those before it are accounted
             // for with its report.
             let slot = epoch.current(now).unwrap_or(armed.slot).max(armed.slot);
+            if !armed.placed && now.since(epoch.due(slot)) > HELD_UP {
+                // After a pause of this node all are due at once, and targets may be shared.
+                (armed.slot, armed.placed) = (slot, true);
+                let at = self.start_of(&armed.entry, slot);
+                return self.arm(id, armed, at);
+            }
             self.run(&armed.entry, slot);
-            armed.slot = slot + 1;
+            (armed.slot, armed.placed) = (slot + 1, false);
         }
         let at = self.beat_of(epoch.due(armed.slot));
+        self.arm(id, armed, at);
+    }
+
+    fn arm(&mut self, id: ResourceId, mut armed: Armed, at: Instant) {
         armed.key = self.queue.insert_at(id.clone(), at);
         self.armed.insert(id, armed);
     }
@@ -180,9 +194,57 @@ fn until_beat(boot: u64, left: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use model::{ShardId, WallTime};
     use proptest::prelude::*;
+    use raft::{Clock, SystemClock};
 
     use super::*;
+    use crate::{metrics::Metrics, report::collect, scheduler::tests::shard};
+
+    /// A clock that is moved on, as one is while its machine sleeps.
+    #[derive(Clone)]
+    struct Moved(Arc<(SystemClock, AtomicU64)>);
+
+    impl Clock for Moved {
+        fn wall(&self) -> WallTime {
+            self.0.0.wall()
+        }
+
+        fn boot(&self) -> u64 {
+            self.0.0.boot()
+        }
+
+        fn boot_millis(&self) -> u64 {
+            self.0.0.boot_millis() + self.0.1.load(Ordering::Relaxed)
+        }
+    }
+
+    #[tokio::test]
+    async fn after_a_pause_slots_take_their_place_before_they_run() {
+        let clock = Moved(Arc::new((SystemClock::new(), AtomicU64::new(0))));
+        let (shards, leadership, mut declared) = shard(clock.clone()).await;
+        let (id, interval) = (declared.id().clone(), 10_000);
+        declared.epoch.interval = Millis(interval);
+        let collector = collect(shards.clone(), Metrics::default());
+        let of_term = (ShardId(0), leadership.term);
+        let reporter = Reporter::new(shards.clone(), Metrics::default(), collector, of_term);
+        let mut wheel = Wheel::new(leadership, reporter, Pace::of_this_machine());
+        wheel.schedule(Entry { resource: Arc::new(declared), runner: None });
+        let now = |wheel: &Wheel| (wheel.armed[&id].slot, wheel.armed[&id].placed);
+        let first = now(&wheel).0;
+        wheel.due(id.clone());
+        // The first slot is not due yet, or has run: either way the next ones have no place.
+        wheel.armed.get_mut(&id).unwrap().placed = false;
+        clock.0.1.store(10 * interval + 2_000, Ordering::Relaxed);
+        wheel.due(id.clone());
+        let (late, placed) = now(&wheel);
+        assert!(placed && late >= first + 9, "slot {late} waits for its place");
+        wheel.due(id.clone());
+        assert_eq!(now(&wheel), (late + 1, false), "it has run");
+        shards.close().await;
+    }
 
     proptest! {
         #[test]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use model::ResourceId;
-use ractor::{Actor, ActorCell, ActorRef, SpawnErr};
+use ractor::{Actor, ActorCell, ActorRef, ActorStatus, SpawnErr};
 
 use super::ShardMessage;
 use crate::{
@@ -28,6 +28,13 @@ struct Child {
     actor: Option<ActorRef<ResourceMessage>>,
     /// Boxed, because hardly any child has one.
     crashed: Option<Box<Crashed>>,
+}
+
+impl Child {
+    fn lives(&self) -> bool {
+        let status = self.actor.as_ref().map(|actor| actor.get_status());
+        status.is_some_and(|s| !matches!(s, ActorStatus::Stopping | ActorStatus::Stopped))
+    }
 }
 
 struct Crashed {
@@ -127,6 +134,10 @@ impl Children {
         myself: &ActorRef<ShardMessage>,
         id: &ResourceId,
     ) -> Result<(), SpawnErr> {
+        // It may be another by now, of a resource that was declared anew meanwhile.
+        if self.by_id.get(id).is_some_and(Child::lives) {
+            return Ok(());
+        }
         match self.by_id.remove(id) {
             Some(child) => self.spawn(myself, child).await,
             None => Ok(()),

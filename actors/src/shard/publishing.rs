@@ -6,7 +6,7 @@ use model::ShardId;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr};
 use raft::Shards;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{Common, ShardMessage};
 use crate::{node::SinkHandle, publisher::Publisher};
@@ -91,6 +91,8 @@ struct PublisherActor;
 
 struct Running {
     stop: CancellationToken,
+    /// An actor that is killed, as those of a supervisor that fails are, has nobody stop it.
+    _stopped: DropGuard,
     task: Option<JoinHandle<()>>,
 }
 
@@ -113,7 +115,8 @@ impl Actor for PublisherActor {
                 let _ = myself.cast(Ended);
             }
         });
-        Ok(Running { stop, task: Some(task) })
+        let _stopped = stop.clone().drop_guard();
+        Ok(Running { stop, _stopped, task: Some(task) })
     }
 
     async fn handle(

@@ -17,7 +17,7 @@ use crate::error::{FieldView, ProblemView};
 const TAGS: [(&str, &str); 6] = [
     ("resources", "What is watched, and how it is"),
     ("events", "What happens, as it happens and afterwards"),
-    ("maintenance", "When nobody is to be paged"),
+    ("maintenance", "Announced work on resources"),
     ("coverage", "How much of the schedule was kept"),
     ("cluster", "The monitor's own nodes, shards and configuration"),
     ("operations", "What orchestrators, Prometheus and people who run a node need"),

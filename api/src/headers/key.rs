@@ -58,9 +58,7 @@ impl IdempotencyKey {
         limits: &Limits,
         write: impl Future<Output = Result<T, ProposeError>>,
     ) -> Result<T, ApiError> {
-        // Half the time of the request may have gone into its body, and the answer must be out
-        // before the other half is over, because the layer with the deadline knows no key.
-        let outcome = timeout(limits.request_timeout * 9 / 20, write).await;
+        let outcome = timeout(limits.write_timeout(), write).await;
         let late = "outcome unknown; it is safe to repeat the request with the Idempotency-Key of \
                     this answer";
         let outcome = outcome.map_err(|_| ApiError::new(Kind::OutcomeUnknown, late));

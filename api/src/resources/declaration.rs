@@ -34,7 +34,7 @@ pub(crate) struct Declaration {
     /// Where it is; the region of the node that is asked where absent.
     #[schema(min_length = 1, max_length = 100)]
     region: Option<String>,
-    /// Parents: while one of them is down, this one pages nobody.
+    /// Parents. They are read and checked for cycles; this version suppresses nothing by them.
     #[schema(max_items = 64)]
     depends_on: Option<Vec<String>>,
     /// What to check: one key of `host`, `http`, `tcp`, `icmp`, `dns`, `tls`, `push`.

@@ -100,7 +100,7 @@ pub(crate) enum Command {
     Events(EventsCommand),
     /// How much of the schedule was kept, and what became of the rest
     Coverage(CoverageArgs),
-    /// Announce work on resources, so that nobody is paged for it
+    /// Announce work on resources, which are shown as MAINTENANCE meanwhile
     #[command(subcommand)]
     Maintenance(MaintenanceCommand),
     /// Look at the configuration that the node runs by
@@ -215,7 +215,7 @@ pub(crate) struct GetArgs {
     /// Go on with every change until interrupted
     #[arg(short, long, conflicts_with = "exit_status")]
     pub(crate) watch: bool,
-    /// Exit 1 unless every resource shown is HEALTHY
+    /// Exit 1 unless there are such resources, and every one is HEALTHY
     #[arg(long)]
     pub(crate) exit_status: bool,
 }
@@ -234,7 +234,7 @@ pub(crate) enum EventsCommand {
         /// Only events after this sequence
         #[arg(long, value_name = "SEQUENCE", default_value_t = 0)]
         after: u64,
-        /// At most so many
+        /// At most so many, the oldest first; `bellwether describe ID` shows the latest ten
         #[arg(long, value_name = "N", default_value_t = 500,
             value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
         limit: u32,
@@ -253,7 +253,7 @@ pub(crate) enum EventsCommand {
         bellwether events verify --pulsar pulsar://broker:6650     all that a topic holds\n\n\
         In a topic an event may be more than once, after a kill: that is counted, and no fault.")]
     Verify {
-        /// Files of JSON lines, in any order; the file sink of the node where absent
+        /// Files of JSON lines, in any order; where absent, the file sink of the node, if it is alone
         #[arg(value_name = "FILE", conflicts_with = "pulsar")]
         files: Vec<PathBuf>,
         #[command(flatten)]
@@ -343,7 +343,7 @@ pub(crate) struct CoverageArgs {
 /// `bellwether maintenance`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum MaintenanceCommand {
-    /// Announce a window; once this command is done, nobody is paged
+    /// Announce a window; once this command is done and it has begun, its resources are in MAINTENANCE
     #[command(after_help = "Examples:\n  \
         bellwether maintenance add upgrade -l team=shop --for 2h --reason \"database upgrade\"\n  \
         bellwether maintenance add move host:n1 host:n2 --starts 2027-01-31T22:00:00Z --for 4h")]

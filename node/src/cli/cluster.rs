@@ -32,7 +32,7 @@ pub(crate) enum ClusterCommand {
     /// Found a cluster, once, with the asked node as its first
     #[command(after_help = "Examples:\n  \
         bellwether cluster init\n  \
-        bellwether --server http://10.0.0.1:7420 cluster init\n\n\
+        bellwether --server http://127.0.0.1:7430 cluster init   at n2 of `make cluster`\n\n\
         The other nodes join by themselves: their `peers` name a node of the cluster, and their\n\
         certificates are of its authority (see `bellwether certs --help`).")]
     Init {
@@ -41,7 +41,7 @@ pub(crate) enum ClusterCommand {
         alone: bool,
     },
     /// Wait until the asked node has joined, and say what it waits for
-    #[command(after_help = "Example:\n  bellwether --server http://10.0.0.2:7420 cluster join")]
+    #[command(after_help = "Example:\n  bellwether --server http://127.0.0.1:7430 cluster join")]
     Join,
     /// Move a node's leads and replicas to others, and say how far it is
     #[command(after_help = "Examples:\n  \

@@ -18,6 +18,14 @@ use crate::config::{Config, Origins};
 
 const PATH: [&str; 3] = ["api", "v1", "config"];
 
+const NONE_STORED: &str =
+    "no configuration is stored: each node of a cluster of several has a file of its own";
+
+/// As in a cluster of several nodes.
+fn is_stored_nowhere(config: &Value) -> bool {
+    config["version"] == 0
+}
+
 /// Shows the version in force, over all and in every shard. Exits 1 where a shard lags.
 pub(super) async fn status(client: &Client, output: &Output) -> Result<Verdict, CliError> {
     let mut config = client.get(&PATH, &[], &Query::new()).await?.body;
@@ -33,6 +41,9 @@ pub(super) async fn status(client: &Client, output: &Output) -> Result<Verdict, 
 }
 
 fn status_page(output: &Output, config: &Value, lagging: usize) -> String {
+    if is_stored_nowhere(config) {
+        return format!("{NONE_STORED}\n");
+    }
     let loaded = text(config, "loaded_at");
     let file = match text(config, "file") {
         "" => "the embedded quick start".to_owned(),
@@ -65,6 +76,9 @@ pub(super) async fn diff(
     output: &Output,
 ) -> Result<Verdict, CliError> {
     let config = client.get(&PATH, &[], &Query::new()).await?.body;
+    if is_stored_nowhere(&config) {
+        return Err(CliError::Failed(format!("{NONE_STORED}; try `bellwether check config FILE`")));
+    }
     let running = config["file"].as_str().filter(|file| !file.is_empty());
     let file = file.or_else(|| running.map(PathBuf::from)).ok_or_else(|| {
         CliError::Failed("the node runs the embedded quick start; name a file to compare".into())
@@ -95,6 +109,13 @@ fn load(file: &Path) -> Result<Config, CliError> {
 /// The files of the node's file sink, rotated ones included.
 pub(super) async fn event_files(client: &Client) -> Result<Vec<PathBuf>, CliError> {
     let config = client.get(&PATH, &[], &Query::new()).await?.body;
+    if is_stored_nowhere(&config) {
+        return Err(CliError::Failed(
+            "the node is one of several, which write a file each; name them: \
+             bellwether events verify n1/events*.jsonl n2/events*.jsonl"
+                .to_owned(),
+        ));
+    }
     let sinks = items(&config["document"]["sinks"]);
     let written = sinks.iter().find_map(|sink| sink["file"]["path"].as_str()).ok_or_else(|| {
         CliError::Failed("the node has no file sink; name the files to verify".to_owned())

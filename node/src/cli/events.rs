@@ -9,7 +9,7 @@ use super::{
     error::{CliError, Verdict},
     follow::{Change, follow},
     get::one,
-    output::Output,
+    output::{Output, note},
     rows::{EventView, items, shown, text},
     table::TableView,
     text::{cut, printable},
@@ -25,11 +25,16 @@ pub(super) async fn list(
     client: &Client,
     output: &Output,
 ) -> Result<Verdict, CliError> {
-    let query = vec![("after", after.to_string()), ("limit", limit.min(PAGE).to_string())];
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
-    let answer = client.list(&RESOURCES, &[id.as_str(), "events"], &query, most).await;
-    let events = match answer {
-        Ok(events) => Value::Array(events),
+    let one_more = limit.saturating_add(1);
+    let query = vec![("after", after.to_string()), ("limit", one_more.min(PAGE).to_string())];
+    let answer = client.list(&RESOURCES, &[id.as_str(), "events"], &query, most + 1).await;
+    let (events, cut) = match answer {
+        Ok(mut events) => {
+            let cut = events.len() > most;
+            events.truncate(most);
+            (Value::Array(events), cut)
+        }
         Err(CliError::Refused(refusal)) if refusal.status.as_u16() == 404 => {
             // The same question about the resource itself names the nearest id.
             one(id, client).await?;
@@ -49,6 +54,10 @@ pub(super) async fn list(
         }
         output.table(&table)
     })?;
+    if let Some(last) = items(&events).last().filter(|_| cut) {
+        let last = EventView::of(last).sequence();
+        note(&format!("there are newer ones; go on with --after {last}, or raise --limit"));
+    }
     Ok(Verdict::Good)
 }
 

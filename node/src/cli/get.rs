@@ -52,7 +52,9 @@ pub(super) async fn run(
     } else {
         output.show(&value, ids, |output| output.table(&table(&rows)))?;
     }
-    let healthy = rows.iter().all(|row| text(row, "health_status") == "HEALTHY");
+    // A selection that matches nothing is a mistake, and no reason to be calm.
+    let healthy =
+        !rows.is_empty() && rows.iter().all(|row| text(row, "health_status") == "HEALTHY");
     Ok(if args.exit_status && !healthy { Verdict::Bad } else { Verdict::Good })
 }
 

@@ -40,7 +40,7 @@ async fn add(args: &AddArgs, client: &Client, output: &Output) -> Result<(), Cli
         |_| {
             let ends = text(&body, "ends_at");
             format!(
-                "{} is announced until {}; nobody is paged for it\n",
+                "{} is announced until {}; its resources are shown as MAINTENANCE\n",
                 args.name,
                 printable(ends)
             )

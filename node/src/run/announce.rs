@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use model::{HealthStatus, ShardId};
-use raft::{Change, ChangeKind, Shards};
+use model::{HealthStatus, Millis, ShardId, WallTime};
+use raft::{Change, ChangeKind, ReadError, Shards};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -12,6 +12,8 @@ use tracing::info;
 /// The most lines of one shard a second; the rest is counted.
 const MOST: u32 = 20;
 const PAGE: usize = 256;
+/// What is older is no news: a node that catches up learns of it late.
+const NEWS: Millis = Millis::from_secs(60);
 
 /// Runs until `stop`.
 pub(super) async fn transitions(shards: Shards, stop: CancellationToken) {
@@ -28,18 +30,31 @@ async fn follow(shards: &Shards, shard: ShardId, mut position: model::cursor::Po
     let mut pace = Pace { second: Instant::now(), lines: 0, held_back: 0 };
     loop {
         applied.borrow_and_update();
-        // Forgotten changes are old news: nobody is told of them in a log.
-        let Ok(page) = shards.declarations(shard, position, PAGE) else { return };
-        position = page.upto;
-        for change in page.changes {
-            if change.kind == ChangeKind::Transition {
-                pace.announce(&change);
+        let page = match shards.declarations(shard, position, PAGE) {
+            Ok(page) => page,
+            // Forgotten changes are old news: nobody is told of them in a log.
+            Err(ReadError::Gone) => {
+                position = shards.cursor().shards.get(&shard).copied().unwrap_or_default();
+                match applied.changed().await {
+                    Ok(()) => continue,
+                    Err(_) => return,
+                }
             }
+            Err(_) => return,
+        };
+        position = page.upto;
+        let news = page.changes.iter().filter(|change| change.kind == ChangeKind::Transition);
+        for change in news.filter(|change| is_news(change, shards.now())) {
+            pace.announce(change);
         }
         if !page.more && applied.changed().await.is_err() {
             return;
         }
     }
+}
+
+fn is_news(change: &Change, now: WallTime) -> bool {
+    now.since(change.row.resource.state.health_since) < NEWS
 }
 
 struct Pace {

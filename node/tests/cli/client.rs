@@ -220,11 +220,12 @@ fn events_are_listed_over_pages_up_to_the_limit() {
         |sequence: u32| json!({"id": format!("e{sequence}"), "sequence": sequence.to_string()});
     let path = format!("{RESOURCES}/host:a/events");
     let first = Canned::json(&json!([event(1), event(2)]))
-        .header("link", &format!("<{path}?after=2&limit=3>; rel=\"next\""));
+        .header("link", &format!("<{path}?after=2&limit=4>; rel=\"next\""));
     let server = Server::start(vec![
-        (format!("{path}?after=0&limit=3"), first),
-        (format!("{path}?after=2&limit=3"), Canned::json(&json!([event(3), event(4)]))),
+        (format!("{path}?after=0&limit=4"), first),
+        (format!("{path}?after=2&limit=4"), Canned::json(&json!([event(3), event(4)]))),
     ]);
     let run = server.run(&["events", "list", "host:a", "--limit", "3", "-o", "name"]);
     assert_eq!((run.code, run.stdout.as_str()), (0, "e1\ne2\ne3\n"), "{run:?}");
+    assert_eq!(run.stderr, "there are newer ones; go on with --after 3, or raise --limit\n");
 }

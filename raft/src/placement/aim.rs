@@ -135,7 +135,7 @@ fn stays(cluster: &Cluster<'_>, group: &Group, voters: &BTreeSet<NodeId>) -> Opt
     let ways_out = if rest == 0 || cluster.removed(id) {
         "add one".to_owned()
     } else {
-        format!("add one, or remove the node (bellwether cluster remove) to go on with {rest}")
+        format!("add one, or remove the node (bellwether cluster remove NODE) to go on with {rest}")
     };
     Some(format!("{why}: no node to take its replica; {ways_out}"))
 }

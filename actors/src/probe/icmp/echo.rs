@@ -75,16 +75,21 @@ impl Echoes {
         count: u16,
         budget: Budget,
     ) -> Result<Series, Fault> {
-        let requests = (0..count).map(|_| self.one(client, address, budget)).collect();
+        // One that leaves later would look lost: it has no time for a usual round trip.
+        let latest = Instant::now() + budget.left() / 4 * 3;
+        let requests = (0..count).map(|_| self.one(client, address, budget, latest)).collect();
         Series::run(requests, budget).await
     }
 
-    async fn one(&self, client: &Client, address: IpAddr, budget: Budget) -> Result<Reply, Fault> {
-        let departure = self.departure();
-        if departure >= budget.end() {
-            return Err(Fault::missed(Miss::Overload, "too many echo requests are waiting"));
-        }
-        sleep_until(departure).await;
+    async fn one(
+        &self,
+        client: &Client,
+        address: IpAddr,
+        budget: Budget,
+        latest: Instant,
+    ) -> Result<Reply, Fault> {
+        let too_many = || Fault::missed(Miss::Overload, "too many echo requests are waiting");
+        sleep_until(self.departure(latest).ok_or_else(too_many)?).await;
         let mut pinger = client.pinger(address, self.identifier).await;
         pinger.timeout(budget.left());
         for _ in 0..SEQUENCES_TRIED {
@@ -99,12 +104,15 @@ impl Echoes {
         Err(Fault::missed(Miss::Overload, "no echo sequence number is free"))
     }
 
-    /// When the next request may leave.
-    fn departure(&self) -> Instant {
+    /// When the next request may leave. One that cannot leave in time takes no place.
+    fn departure(&self, latest: Instant) -> Option<Instant> {
         let mut next = self.next_departure.lock();
         let departure = (*next).max(Instant::now());
+        if departure > latest {
+            return None;
+        }
         *next = departure + PACE;
-        departure
+        Some(departure)
     }
 }
 

@@ -25,11 +25,13 @@ pub(super) struct Series {
     pub(super) sent: u16,
     pub(super) times: Vec<Duration>,
     pub(super) refusal: Option<String>,
+    /// Why a request was not sent, or may not have been: this host's own fault.
+    pub(super) own_fault: Option<Fault>,
 }
 
 impl Series {
     /// Makes the requests, evenly spaced over at most half of the budget; each of them ends
-    /// with the budget. A fault of this host counts only where no request was answered.
+    /// with the budget. Those that this host's own fault kept back are not counted.
     pub(super) async fn run<R>(requests: Vec<R>, budget: Budget) -> Result<Self, Fault>
     where
         R: Future<Output = Result<Reply, Fault>>,
@@ -44,18 +46,20 @@ impl Series {
                 request.await
             })
             .collect();
-        let mut series = Self { sent, times: Vec::new(), refusal: None };
-        let mut own_fault = None;
+        let mut series = Self { sent, times: Vec::new(), refusal: None, own_fault: None };
         while let Some(reply) = waiting.next().await {
             match reply {
                 Ok(Reply::After(time)) => series.times.push(time),
                 Ok(Reply::Lost) => {}
                 Ok(Reply::Refused(reason)) => series.refusal = Some(reason),
-                Err(fault) => own_fault = Some(fault),
+                Err(fault) => {
+                    series.sent -= 1;
+                    series.own_fault = Some(fault);
+                }
             }
         }
-        match own_fault {
-            Some(fault) if series.times.is_empty() => Err(fault),
+        match &series.own_fault {
+            Some(fault) if series.times.is_empty() => Err(fault.clone()),
             _ => Ok(series),
         }
     }

@@ -76,13 +76,15 @@ async fn loss_is_what_was_not_answered() {
 }
 
 #[tokio::test]
-async fn a_fault_of_this_host_counts_only_where_nothing_was_answered() {
+async fn semantics_4_what_this_host_kept_back_is_not_counted() {
     let fault = || Err(Fault::missed(Miss::NoRoute, "no route"));
     let none = vec![std::future::ready(fault()), std::future::ready(Ok(Reply::Lost))];
     assert_eq!(Series::run(none, budget(BRIEF)).await.err(), fault().map(|_: Reply| ()).err());
     let answered = Ok(Reply::After(Duration::from_millis(1)));
     let some = vec![std::future::ready(fault()), std::future::ready(answered)];
-    assert_eq!(Series::run(some, budget(BRIEF)).await.map(|s| s.answered()), Ok(1));
+    let series = Series::run(some, budget(BRIEF)).await.expect("one was answered");
+    assert_eq!((series.sent, series.answered(), series.loss_percent()), (1, 1, 0.0));
+    assert!(series.own_fault.is_some());
 }
 
 #[test]
@@ -92,6 +94,7 @@ fn what_was_lost_is_said_and_nothing_is_added_to_what_a_router_said() {
         sent: 3,
         times: vec![Duration::from_millis(1); answered],
         refusal: refusal.map(str::to_owned),
+        own_fault: None,
     };
     for (series, expected) in [
         (series(0, None), "no answer to 3 echo requests (127.0.0.1)"),
@@ -104,6 +107,11 @@ fn what_was_lost_is_said_and_nothing_is_added_to_what_a_router_said() {
     assert_eq!(probe.judge(&series(3, None), HERE), Ok(()));
     let tolerant = self::probe(3, 40.0);
     assert_eq!(tolerant.judge(&series(2, None), HERE), Ok(()));
+    // Where some could not be sent, what was lost may have been lost here.
+    let own = Fault::missed(Miss::Overload, "too many echo requests are waiting");
+    let series = Series { own_fault: Some(own.clone()), ..series(2, None) };
+    assert_eq!(probe.judge(&series, HERE), Err(own));
+    assert_eq!(tolerant.judge(&series, HERE), Ok(()));
 }
 
 fn probe(count: u16, max_loss_percent: f64) -> IcmpProbe {

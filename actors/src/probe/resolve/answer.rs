@@ -1,6 +1,9 @@
 //! What name servers said of one name.
 
-use std::net::IpAddr;
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 use hickory_resolver::{
     lookup::Lookup,
@@ -39,6 +42,14 @@ impl Answer {
         }
     }
 
+    /// With no more addresses than this.
+    pub(super) fn at_most(mut self, most: usize) -> Self {
+        if let Self::Addresses(found) = &mut self {
+            found.truncate(most);
+        }
+        self
+    }
+
     /// Of two candidates' answers, the one that leaves more open.
     pub(super) fn or_worse(self, other: Self) -> Self {
         if other.openness() > self.openness() { other } else { self }
@@ -61,6 +72,17 @@ pub(super) fn merge(v4: Answer, v6: Answer) -> Answer {
         (Answer::Addresses(found), _) | (_, Answer::Addresses(found)) => Answer::Addresses(found),
         (Answer::NoSuchName, _) | (_, Answer::NoSuchName) => Answer::NoSuchName,
         (v4, v6) => v4.or_worse(v6),
+    }
+}
+
+/// How long a lookup's outcome holds, if it does (RFC 2308 of names that are not there).
+pub(super) fn valid_until(lookup: &Result<Lookup, NetError>) -> Option<Instant> {
+    match lookup {
+        Ok(lookup) => Some(lookup.valid_until()),
+        Err(NetError::Dns(DnsError::NoRecordsFound(none))) => {
+            Instant::now().checked_add(Duration::from_secs(none.negative_ttl?.into()))
+        }
+        Err(_) => None,
     }
 }
 

@@ -112,7 +112,31 @@ async fn a_sink_that_holds_more_than_the_shard_ever_decided_is_broken() {
     let error = health.last_error.unwrap();
     assert!(error.contains("up to offset 50") && error.contains("ends at 3"), "{error}");
     running.stop().await;
-    assert_eq!(shards.sink_cursor(SHARD, "memory"), None);
+    let cursor = shards.sink_cursor(SHARD, "memory").expect("the shard is new");
+    assert_eq!(cursor.offset, Offset(0), "nothing comes of what it holds");
+}
+
+#[tokio::test]
+async fn semantics_9_a_sink_of_a_new_shard_begins_with_it_although_it_never_answers() {
+    let shards = one_shard().await;
+    let sink = Arc::new(MemorySink::default());
+    sink.set(Mood::Hanging);
+    let running = Running::start(publisher(&shards, Arc::clone(&sink) as Arc<dyn EventSink>));
+    let begun = async {
+        while shards.sink_cursor(SHARD, "memory").is_none() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    timeout(PATIENCE, begun).await.expect("it has a cursor");
+    declare(&shards, 0..5).await;
+    running.kill().await;
+    // Who leads next finds a shard that is new no more.
+    sink.set(Mood::Good);
+    let publisher = publisher(&shards, Arc::clone(&sink) as Arc<dyn EventSink>);
+    let running = Running::start(Publisher { from_start: false, ..publisher });
+    caught_up(&shards, "memory").await;
+    running.stop().await;
+    assert_eq!(sink.offsets(), (1..=5).collect::<Vec<_>>());
 }
 
 /// A sink under another name.

@@ -2,6 +2,7 @@
 //! connection.
 
 use std::{
+    fmt::Display,
     fs::File,
     io::Read,
     path::{Path, PathBuf},
@@ -14,7 +15,7 @@ use super::{
     oauth2::{PulsarOAuth2, TokenSource},
     tls::PulsarTls,
 };
-use crate::sink::SinkError;
+use crate::{files::OF_SINKS, sink::SinkError};
 
 /// The most bytes of a token.
 const MOST_TOKEN: u64 = 64 << 10;
@@ -72,7 +73,7 @@ impl Access {
         Ok(match &self.who {
             Who::Nobody => Shown::Nothing,
             Who::Certificate => Shown::Certificate,
-            Who::File(path) => Shown::Token(token(path)?),
+            Who::File(path) => Shown::Token(token_in(path).await?),
             Who::Issued(source) => Shown::Token(source.token().await?),
         })
     }
@@ -103,13 +104,23 @@ impl Shown {
     }
 }
 
-fn token(path: &Path) -> Result<String, SinkError> {
-    let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(MOST_TOKEN).read_to_string(&mut text));
-    read.map_err(|error| SinkError::Unfit {
+async fn token_in(path: &Path) -> Result<String, SinkError> {
+    let file = path.to_owned();
+    let read = OF_SINKS.run(move || token(&file)).await;
+    read.unwrap_or_else(|panic| Err(unreadable(path, &panic)))
+}
+
+fn unreadable(path: &Path, error: &dyn Display) -> SinkError {
+    SinkError::Unfit {
         place: path.display().to_string(),
         problem: format!("the token cannot be read: {error}"),
         remedy: "let the node's user read the file that token_file names",
-    })?;
+    }
+}
+
+fn token(path: &Path) -> Result<String, SinkError> {
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(MOST_TOKEN).read_to_string(&mut text));
+    read.map_err(|error| unreadable(path, &error))?;
     Ok(text.trim().to_owned())
 }

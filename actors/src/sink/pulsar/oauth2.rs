@@ -3,7 +3,7 @@
 
 use std::{
     fs::File,
-    io::Read,
+    io::{self, Read},
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -16,7 +16,7 @@ use serde_json::Value;
 use url::{Url, form_urlencoded};
 
 use super::{address::shown, http, tls::PulsarTls};
-use crate::sink::SinkError;
+use crate::{files::OF_SINKS, sink::SinkError};
 
 /// The most bytes of a key.
 const MOST_KEY: u64 = 64 << 10;
@@ -173,13 +173,13 @@ impl Issuer {
             .post(&metadata.token_endpoint)
             .header("content-type", "application/x-www-form-urlencoded")
             .header("accept", "application/json")
-            .body(self.form()?)
+            .body(self.form().await?)
             .send();
         self.understood(asked.await).await
     }
 
-    fn form(&self) -> Result<String, SinkError> {
-        let Key { client_id, client_secret } = self.key()?;
+    async fn form(&self) -> Result<String, SinkError> {
+        let Key { client_id, client_secret } = self.key().await?;
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("grant_type", "client_credentials");
         form.append_pair("client_id", &client_id).append_pair("client_secret", &client_secret);
@@ -192,16 +192,21 @@ impl Issuer {
         Ok(form.finish())
     }
 
-    fn key(&self) -> Result<Key, SinkError> {
-        let path = &self.settings.key_file;
+    async fn key(&self) -> Result<Key, SinkError> {
+        let path = self.settings.key_file.clone();
         let unfit = |problem: String| SinkError::Unfit {
-            place: path.display().to_string(),
+            place: self.settings.key_file.display().to_string(),
             problem,
             remedy: "have JSON with client_id and client_secret in the file that key_file names",
         };
-        let mut text = String::new();
-        let read = File::open(path).and_then(|file| file.take(MOST_KEY).read_to_string(&mut text));
-        read.map_err(|error| unfit(format!("it cannot be read: {error}")))?;
+        let read = OF_SINKS.run(move || {
+            let mut text = String::new();
+            let read =
+                File::open(path).and_then(|file| file.take(MOST_KEY).read_to_string(&mut text));
+            read.map(|_| text)
+        });
+        let text = read.await.map_err(io::Error::other).flatten();
+        let text = text.map_err(|error| unfit(format!("it cannot be read: {error}")))?;
         // What serde says of a file that holds a secret might quote it.
         serde_json::from_str(&text).map_err(|_| unfit("it holds no key".to_owned()))
     }

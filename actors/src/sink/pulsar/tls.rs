@@ -11,9 +11,8 @@ use rustls::{
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
-use tokio::task::spawn_blocking;
 
-use crate::sink::SinkError;
+use crate::{files::OF_SINKS, sink::SinkError};
 
 /// The files of TLS.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,7 +29,7 @@ impl PulsarTls {
     pub(super) async fn load(&self) -> Result<Arc<ClientConfig>, SinkError> {
         let files = self.clone();
         // The system's are many files.
-        let loaded = spawn_blocking(move || files.read()).await;
+        let loaded = OF_SINKS.run(move || files.read()).await;
         loaded
             .unwrap_or_else(|panic| Err(unfit("TLS", panic.to_string(), "look at the node's log")))
     }

@@ -15,7 +15,6 @@ use crate::{
         reply, show,
         v1::{self, push_observations_request::Outcome},
     },
-    headers::IdempotencyKey,
     resources,
     state::ApiState,
 };
@@ -155,7 +154,7 @@ async fn one(api: &ApiState, observation: Observation) -> Result<(), ApiError> {
     let body = body(&observation)?;
     // Who sends more than is taken in waits, and with it its stream.
     let _place = api.pushes().acquire().await;
-    resources::observe(api, id, &IdempotencyKey::fresh(), &body).await.map(drop)
+    resources::take_told(api, &id, &body).await
 }
 
 fn tally(

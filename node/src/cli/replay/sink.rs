@@ -61,9 +61,10 @@ fn passes_over_none(name: &str, places: &[ResetTo], sink: &Value) -> Result<(), 
         if next.0 > last.saturating_add(1) {
             return Err(CliError::Failed(format!(
                 "--from {place}: {} has shard {shard} up to {} only, and would never be sent what \
-                 lies between; where that is meant, say `bellwether sinks reset --to {place}`",
+                 lies between; where that is meant, say `bellwether sinks reset {} --to {place}`",
                 printable(name),
-                grouped(last)
+                grouped(last),
+                printable(name)
             )));
         }
     }

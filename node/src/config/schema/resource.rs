@@ -25,7 +25,7 @@ pub(super) fn resource() -> Value {
         "region": text("Where it is; the node's region where absent.", 100),
         "labels": {"description": "Labels for selectors.", "type": ["object", "null"],
             "maxProperties": 64, "additionalProperties": {"type": "string", "maxLength": 63}},
-        "depends_on": {"description": "Parents: while one is down, this one pages nobody.",
+        "depends_on": {"description": "Parents. They are read and checked for cycles; this version suppresses nothing by them.",
             "type": ["array", "null"], "maxItems": 64, "items": {"type": "string"}},
         "stale_after": duration("Silence longer than this is UNKNOWN; 3 intervals where absent."),
         "thresholds": {"description": "Limits by metric.", "type": ["object", "null"],

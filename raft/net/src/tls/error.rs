@@ -61,7 +61,8 @@ pub enum TlsError {
     },
     /// The certificate has ended.
     #[error(
-        "the certificate in {cert} expired on {on}; make another with `bellwether certs --renew`"
+        "the certificate in {cert} expired on {on}; make another where ca.key is, with \
+         `bellwether certs --out DIR --renew NAME`"
     )]
     Expired {
         /// The certificate's file.

@@ -89,7 +89,8 @@ fn here(reason: &Reason) -> &str {
              are both of the same cluster?"
         }
         Reason::Expired => {
-            "the other side's certificate has expired; make another with `bellwether certs --renew`"
+            "the other side's certificate has expired; make another where ca.key is, with \
+             `bellwether certs --out DIR --renew NAME`"
         }
         Reason::NotYetValid => {
             "the other side's certificate is not valid yet; compare the clocks of both machines"
@@ -115,7 +116,7 @@ fn there(reason: &Reason) -> &str {
         }
         Reason::Expired | Reason::NotYetValid => {
             "the other side finds this node's certificate expired or not valid yet; renew it with \
-             `bellwether certs --renew`, or compare the clocks of both machines"
+             `bellwether certs --out DIR --renew NAME`, or compare the clocks of both machines"
         }
         Reason::WrongUsage => {
             "the other side finds that this node's certificate lacks an extended key usage; a \

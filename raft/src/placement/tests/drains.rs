@@ -34,13 +34,13 @@ fn without_a_fourth_node_a_draining_one_loses_its_leads_alone() {
     assert_eq!(
         three().group(&[3, 1, 2], &[]).plan(),
         "group 0: blocked: node 3 (n3) is draining: no node to take its replica; add one, or \
-         remove the node (bellwether cluster remove) to go on with 2\n\
+         remove the node (bellwether cluster remove NODE) to go on with 2\n\
          group 1: transfer to 2: node 3 (n3) is draining"
     );
     assert_eq!(
         three().plan(),
         "group 0: blocked: node 3 (n3) is draining: no node to take its replica; add one, or \
-         remove the node (bellwether cluster remove) to go on with 2"
+         remove the node (bellwether cluster remove NODE) to go on with 2"
     );
 }
 

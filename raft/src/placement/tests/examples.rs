@@ -25,7 +25,7 @@ fn a_long_absence_gives_the_replicas_to_a_fourth_node() {
     assert_eq!(
         nodes(&["", "", ""]).group(&[1, 2, 3], &[]).away(2, 11).plan(),
         "group 0: blocked: node 2 (n2) is away for 11 min: no node to take its replica; add one, \
-         or remove the node (bellwether cluster remove) to go on with 2"
+         or remove the node (bellwether cluster remove NODE) to go on with 2"
     );
 }
 
