@@ -183,7 +183,7 @@ async fn everything_acknowledged_survives_a_restart() {
     let query = ListQuery { limit: 100, ..ListQuery::default() };
     assert_eq!(shards.list(&query).await.unwrap().value.rows.len(), 20);
     assert_eq!(get(&shards, "r7").await.unwrap(), before);
-    shards.check_cursor(&cursor).unwrap();
+    shards.check_cursor(&cursor).await.unwrap();
     report(&shards, "r7", Outcome::passed()).await;
     let shard = shards.shard_of(&"r7".parse().unwrap());
     let page = shards.changes(shard, cursor.shards[&shard], 100).unwrap();

@@ -32,7 +32,7 @@ impl Start {
         limit: usize,
     ) -> Result<Self, ReadError> {
         if let Some(cursor) = cursor {
-            shards.check_cursor(&cursor)?;
+            shards.check_cursor(&cursor).await?;
             return Ok(Self::Resume(cursor));
         }
         // Taken before the rows: what changes while they are read is told again, never missed.

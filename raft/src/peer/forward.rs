@@ -76,9 +76,6 @@ impl Group {
                 Err(ProposeError::NotLeader { .. }) if Instant::now() < until => {
                     moved(&mut role).await;
                 }
-                Err(ProposeError::NotLeader { .. }) if may_be_done => {
-                    return Err(ProposeError::Unknown(self.shard));
-                }
                 // A request that names itself is done once, however often it is asked for.
                 Err(ProposeError::Unknown(_))
                     if envelope.request.is_some() && Instant::now() < until =>
@@ -86,6 +83,8 @@ impl Group {
                     may_be_done = true;
                     moved(&mut role).await;
                 }
+                // Whoever refuses it now knows nothing of the first time.
+                Err(_) if may_be_done => return Err(ProposeError::Unknown(self.shard)),
                 answered => return answered,
             }
         }

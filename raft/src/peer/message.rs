@@ -38,6 +38,22 @@ pub(crate) struct Append {
     pub(crate) committed: Option<StoredLogId>,
 }
 
+impl Append {
+    /// Whether the entries follow `previous`, and are of no later term than their leader's.
+    pub(crate) fn is_whole(&self) -> bool {
+        let (mut index, mut term) = match self.previous {
+            None => (0, 0),
+            Some(last) => (last.index.saturating_add(1), last.term),
+        };
+        self.entries.iter().all(|entry| {
+            let follows =
+                entry.id.index == index && (term..=self.vote.term).contains(&entry.id.term);
+            (index, term) = (index.saturating_add(1), entry.id.term);
+            follows
+        })
+    }
+}
+
 /// Who wants to lead, and how far its log goes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Ballot {
@@ -137,11 +153,36 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::types::Payload;
 
     fn piece(bytes: Vec<u8>) -> Request {
         let vote = StoredVote { term: 3, node: 1, committed: true };
         let total = bytes.len() as u64;
         Request::Piece(Piece { vote, applied: Applied::default(), total, offset: 0, bytes })
+    }
+
+    #[test]
+    fn entries_follow_one_another_and_what_was_before() {
+        let entry =
+            |(term, index)| LogEntry { id: StoredLogId { term, index }, payload: Payload::Blank };
+        let of = |previous: Option<(u64, u64)>, entries: &[(u64, u64)]| Append {
+            vote: StoredVote { term: 3, node: 1, committed: true },
+            previous: previous.map(|(term, index)| StoredLogId { term, index }),
+            entries: entries.iter().copied().map(entry).collect(),
+            committed: None,
+        };
+        assert!(of(None, &[]).is_whole() && of(Some((1, 9)), &[]).is_whole());
+        assert!(of(None, &[(1, 0), (1, 1)]).is_whole());
+        assert!(of(Some((1, 9)), &[(1, 10), (3, 11)]).is_whole());
+        for (previous, entries) in [
+            (None, vec![(1, 1)]),
+            (Some((1, 9)), vec![(1, 9)]),
+            (Some((1, 9)), vec![(1, 10), (1, 12)]),
+            (Some((2, 9)), vec![(1, 10)]),
+            (Some((2, 9)), vec![(4, 10)]),
+        ] {
+            assert!(!of(previous, &entries).is_whole(), "{previous:?} {entries:?}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use openraft::{
     AnyError, OptionalSend, RaftNetworkFactory,
     errors::{RPCError, ReplicationClosed, StreamingError, Unreachable},
     impls::{BasicNode, Vote},
-    network::{RPCOption, RaftNetworkV2},
+    network::{Backoff, RPCOption, RaftNetworkV2},
     raft::{
         AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderError,
         TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
@@ -53,13 +53,15 @@ pub(crate) struct Peer {
     transport: Arc<dyn PeerTransport>,
     /// Where nothing but heartbeats goes this way: when they begin.
     beats: Option<Beats>,
+    /// Whether snapshots go this way.
+    snapshots: bool,
 }
 
 impl Peers {
     /// The way to one node.
     pub(super) fn to(&self, node: NodeId) -> Peer {
         let transport = Arc::clone(&self.transport);
-        Peer { group: self.group, node, transport, beats: None }
+        Peer { group: self.group, node, transport, beats: None, snapshots: false }
     }
 }
 
@@ -72,6 +74,10 @@ impl RaftNetworkFactory<TypeConfig> for Peers {
 
     async fn new_heartbeat_client(&mut self, target: u64, _node: &BasicNode) -> Peer {
         Peer { beats: Some(self.beats.clone()), ..self.to(NodeId(target)) }
+    }
+
+    async fn new_snapshot_client(&mut self, target: u64, _node: &BasicNode) -> Peer {
+        Peer { snapshots: true, ..self.to(NodeId(target)) }
     }
 }
 
@@ -146,8 +152,19 @@ impl Peer {
     }
 }
 
+/// How long the other side of a snapshot is left alone when it cannot be reached: at first, and at most.
+const ALONE: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(5)];
+
 impl RaftNetworkV2<TypeConfig> for Peer {
     type SnapshotData = SnapshotBytes;
+
+    /// openraft (0.10.0-alpha.37) has the whole group packed before each try to send it, and the group
+    /// applies nothing meanwhile: a node that is away is not tried all the time.
+    fn backoff(&self) -> Option<Backoff> {
+        let [first, most] = ALONE;
+        let spans = std::iter::successors(Some(first), move |span| Some((*span * 2).min(most)));
+        self.snapshots.then(|| Backoff::new(spans))
+    }
 
     async fn append_entries(
         &mut self,

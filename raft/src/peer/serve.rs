@@ -73,8 +73,12 @@ impl Group {
     }
 
     async fn append(&self, append: Append) -> Result<Response, String> {
+        self.is_of_another(append.vote)?;
         if !append.entries.iter().all(LogEntry::is_sound) {
             return Err("an entry names voters that no group can have".to_owned());
+        }
+        if !append.is_whole() {
+            return Err("entries that do not follow one another".to_owned());
         }
         let term = append.vote.term;
         let request = AppendEntriesRequest {
@@ -105,6 +109,7 @@ impl Group {
     }
 
     async fn piece(&self, piece: Piece) -> Result<Response, String> {
+        self.is_of_another(piece.vote)?;
         self.acceptable(&piece)?;
         let whole = match self.arriving.take(&piece)? {
             Step::Have(bytes) => return Ok(Response::Received(bytes)),
@@ -117,6 +122,14 @@ impl Group {
         let installed = self.raft.install_full_snapshot(piece.vote.into(), snapshot).await;
         let vote = installed.map_err(|e| e.to_string())?.vote;
         Ok(Response::Installed((&vote).into()))
+    }
+
+    /// Only who was elected sends entries and snapshots, and not to itself: openraft takes that for granted.
+    fn is_of_another(&self, vote: StoredVote) -> Result<(), String> {
+        if vote.committed && vote.node != *self.raft.node_id() {
+            return Ok(());
+        }
+        Err("a vote that no leader can have who sends this".to_owned())
     }
 
     /// openraft looks at the vote once all is here, and takes for granted what else holds.

@@ -47,11 +47,11 @@ impl Shards {
         Cursor { cluster_incarnation: self.cluster().incarnation, shards: positions.collect() }
     }
 
-    /// Whether a watch can go on from a cursor.
+    /// Whether a watch can go on from a cursor. Where this node is behind it, it catches up first.
     ///
     /// # Errors
-    /// It belongs to another cluster, or is older than what is kept.
-    pub fn check_cursor(&self, cursor: &Cursor) -> Result<(), ReadError> {
+    /// It belongs to another cluster, is older than what is kept, or this node does not catch up.
+    pub async fn check_cursor(&self, cursor: &Cursor) -> Result<(), ReadError> {
         if cursor.cluster_incarnation != self.cluster().incarnation
             || cursor.shards.keys().any(|shard| shard.0 >= self.shard_count())
         {
@@ -59,8 +59,12 @@ impl Shards {
         }
         for group in self.shard_groups() {
             let position = cursor.shards.get(&group.shard).copied().unwrap_or_default();
-            if position.index > group.log.last().map_or(0, |id| id.index) {
-                return Err(ReadError::ForeignCursor);
+            let is_behind = || position.index > group.log.last().map_or(0, |id| id.index);
+            if is_behind() {
+                group.barrier().await?;
+                if is_behind() {
+                    return Err(ReadError::ForeignCursor);
+                }
             }
             if position < group.replica.state.read().head.change_floor {
                 return Err(ReadError::Gone);

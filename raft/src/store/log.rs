@@ -132,6 +132,15 @@ impl LogStore {
     }
 }
 
+/// Whoever applies or sends entries would pass over one that is missing in silence.
+fn without_holes(entries: Vec<Entry>) -> io::Result<Vec<Entry>> {
+    let index = |entry: &Entry| entry.log_id.index;
+    let hole = entries.windows(2).find(|pair| index(&pair[1]) != index(&pair[0]) + 1);
+    let Some([before, after]) = hole else { return Ok(entries) };
+    let detail = format!("the log has nothing between {} and {}", index(before), index(after));
+    Err(io::Error::new(io::ErrorKind::InvalidData, detail))
+}
+
 /// Up to where a group's disk says that its log is committed.
 pub(crate) fn written_committed(disk: &dyn Disk, keys: Keys) -> io::Result<Option<LogId>> {
     read_log_id(disk, &keys.single(Kind::Committed))
@@ -161,7 +170,7 @@ impl RaftLogReader<TypeConfig> for LogStore {
         // What is held may not have reached the disk yet, so it is never looked for there.
         let mut entries = self.stored(from, first)?;
         entries.append(&mut held);
-        Ok(entries)
+        without_holes(entries)
     }
 
     async fn read_vote(&mut self) -> Result<Option<Vote<LeaderId>>, io::Error> {
@@ -279,5 +288,22 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             self.shortener.shorten_now(job);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Payload;
+
+    #[test]
+    fn a_log_with_a_hole_is_not_read() {
+        let entry = |index| -> Entry {
+            LogEntry { id: StoredLogId { term: 1, index }, payload: Payload::Blank }.into()
+        };
+        let of = |indexes: &[u64]| without_holes(indexes.iter().copied().map(entry).collect());
+        assert_eq!(of(&[4, 5, 6]).unwrap().len(), 3);
+        assert!(of(&[]).unwrap().is_empty());
+        assert!(of(&[4, 5, 7]).unwrap_err().to_string().contains("between 5 and 7"));
     }
 }

@@ -74,7 +74,7 @@ async fn everything_is_served_after_a_snapshot_a_purge_and_a_restart() {
             assert!(purged.is_some_and(|id| id.index >= 3), "{purged:?}");
         }
         assert_eq!(served(&shards).await, before);
-        shards.check_cursor(&cursor).unwrap();
+        shards.check_cursor(&cursor).await.unwrap();
         shards.close().await;
     }
     let shards = Shards::open(on_disk(path, 2, &clock)).await.unwrap();
