@@ -173,11 +173,11 @@ const fn shown(state: SinkState) -> &'static str {
     }
 }
 
-/// Of a minute's count, to a tenth.
+/// Of a minute's count, to a hundredth.
 fn a_second(count: u64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "a minute's events are few enough")]
     let count = count as f64;
-    (count / 6.0).round() / 10.0
+    (count / 0.6).round() / 100.0
 }
 
 #[cfg(test)]
@@ -218,7 +218,7 @@ mod tests {
         let [old, pulsar] = &sinks[..] else { panic!("{sinks:?}") };
         assert_eq!((old.name.as_str(), old.lag_events, &old.state), ("old", 6, &None));
         assert_eq!((pulsar.lag_events, pulsar.shards.len()), (3, 2));
-        assert!((pulsar.events_per_second - 10.1).abs() < 1e-9, "{pulsar:?}");
+        assert!((pulsar.events_per_second - 10.05).abs() < 1e-9, "{pulsar:?}");
     }
 
     #[test]

@@ -33,7 +33,7 @@ fn table(sinks: &Value) -> TableView {
             &shown(&sink["kind"]),
             &shown(&sink["state"]),
             &grouped(sink["lag_events"].as_u64().unwrap_or(0)),
-            &format!("{:.1}", sink["events_per_second"].as_f64().unwrap_or(0.0)),
+            &format!("{:.2}", sink["events_per_second"].as_f64().unwrap_or(0.0)),
             &format!("{}/{} level", level.count(), shards.len()),
             &last_error(sink),
         ]);
