@@ -19,7 +19,7 @@ pub mod publisher;
 pub mod sink;
 
 mod declared;
-mod files;
+mod file_threads;
 mod node;
 mod pool;
 mod report;

@@ -6,20 +6,20 @@ mod list;
 mod metrics;
 mod observation;
 mod observe;
+mod observe_by_time;
 mod policy;
 mod read;
 mod remove;
-mod told;
 mod write;
 
 pub(crate) use declare::*;
 pub(crate) use list::*;
 pub(crate) use metrics::*;
 pub(crate) use observe::*;
+pub(crate) use observe_by_time::*;
 pub(crate) use policy::*;
 pub(crate) use read::*;
 pub(crate) use remove::*;
-pub(crate) use told::*;
 
 use model::ResourceId;
 

@@ -14,7 +14,7 @@ use hyper::header::HeaderValue;
 use model::{Miss, check::SecretRef};
 
 use super::{Shared, budget::Budget, fault::Fault};
-use crate::files::OF_CHECKS;
+use crate::file_threads::OF_CHECKS;
 
 const MAX_SECRET: u64 = 64 * 1024;
 const MAX_CERTIFICATES: u64 = 4 * 1024 * 1024;

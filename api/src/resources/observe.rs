@@ -3,13 +3,12 @@
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, StatusCode},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use model::{ResourceId, Revision, WallTime};
 use raft::Reply;
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{
@@ -60,24 +59,14 @@ pub(crate) async fn push_observation(
     _: NoQuery,
     JsonBody(body): JsonBody,
 ) -> Result<Response, ApiError> {
-    let (receipt, headers) = observe(&api, id, &key, &body).await?;
-    Ok((StatusCode::ACCEPTED, headers, Json(receipt)).into_response())
-}
-
-/// Takes in what a document says of a resource.
-pub(crate) async fn observe(
-    api: &ApiState,
-    id: ResourceId,
-    key: &IdempotencyKey,
-    body: &Value,
-) -> Result<(Receipt, HeaderMap), ApiError> {
-    let push = observation::read(&id, body, api.shards().now())?;
+    let push = observation::read(&id, &body, api.shards().now())?;
     let observed_at = push.observed_at;
     let write = api.shards().push(push, key.request("observe", id.as_str()));
-    let Written { answer, headers } = Written::of(api, key, &id, write).await?;
+    let Written { answer, headers } = Written::of(&api, &key, &id, write).await?;
     match answer.reply {
         Reply::Pushed { revision } => {
-            Ok((Receipt { resource_id: id, observed_at, revision }, headers))
+            let receipt = Receipt { resource_id: id, observed_at, revision };
+            Ok((StatusCode::ACCEPTED, headers, Json(receipt)).into_response())
         }
         other => Err(unexpected(&other).with_headers(headers)),
     }

@@ -15,7 +15,7 @@ use super::{
     oauth2::{PulsarOAuth2, TokenSource},
     tls::PulsarTls,
 };
-use crate::{files::OF_SINKS, sink::SinkError};
+use crate::{file_threads::OF_SINKS, sink::SinkError};
 
 /// The most bytes of a token.
 const MOST_TOKEN: u64 = 64 << 10;

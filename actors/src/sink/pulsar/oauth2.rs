@@ -16,7 +16,7 @@ use serde_json::Value;
 use url::{Url, form_urlencoded};
 
 use super::{address::shown, http, tls::PulsarTls};
-use crate::{files::OF_SINKS, sink::SinkError};
+use crate::{file_threads::OF_SINKS, sink::SinkError};
 
 /// The most bytes of a key.
 const MOST_KEY: u64 = 64 << 10;

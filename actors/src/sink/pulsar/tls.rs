@@ -12,7 +12,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 
-use crate::{files::OF_SINKS, sink::SinkError};
+use crate::{file_threads::OF_SINKS, sink::SinkError};
 
 /// The files of TLS.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

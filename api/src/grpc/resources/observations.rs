@@ -154,7 +154,7 @@ async fn one(api: &ApiState, observation: Observation) -> Result<(), ApiError> {
     let body = body(&observation)?;
     // Who sends more than is taken in waits, and with it its stream.
     let _place = api.pushes().acquire().await;
-    resources::take_told(api, &id, &body).await
+    resources::observe_by_time(api, &id, &body).await
 }
 
 fn tally(

@@ -18,7 +18,7 @@ use crate::{
 const AGAIN: Duration = Duration::from_millis(20);
 
 /// Takes in what a document says of a resource, once it is durable.
-pub(crate) async fn take_told(
+pub(crate) async fn observe_by_time(
     api: &ApiState,
     id: &ResourceId,
     body: &Value,
